@@ -1,0 +1,1 @@
+"""Where configuration becomes objects: the only room that knows Hydra."""

@@ -1,0 +1,65 @@
+"""A resolved configuration as the objects of a run."""
+
+from typing import Any
+
+import torch
+
+from aeexp.app.build import build, call
+from aeexp.data.images import Images
+from aeexp.models.base import Autoencoder, Parts
+from aeexp.training.task import Task
+from aeexp.types import UserError
+
+KNOWN = {
+    *("data", "corruption", "network", "bottleneck", "code", "likelihood", "initialization", "model"),
+    *("optimizer", "trainer", "schedule", "evaluation", "table"),
+    *("seed", "labels", "checkpoint", "runs", "sweep", "threads", "choices", "overrides"),
+}
+
+
+def make_data(config: dict[str, Any]) -> Images:
+    return build(config["data"], "data")
+
+
+def make_model(config: dict[str, Any], shape: tuple[int, ...]) -> Autoencoder:
+    """The sizes are wired here and nowhere else: the data's shape, the bottleneck's width."""
+    parts = call(
+        Parts,
+        "bottleneck",
+        shape=shape,
+        **config["bottleneck"],
+        **{name: build(config[name], name) for name in ("network", "likelihood", "corruption", "initialization")},
+        code=build({**config["code"], "_partial_": True}, "code"),
+    )
+    return build(config["model"], "model", parts=parts)
+
+
+def make_task(config: dict[str, Any], model: Autoencoder) -> Task:
+    return call(Task, "task", model=model, optimizer=build(config["optimizer"], "optimizer"), seed=config["seed"])
+
+
+def check(config: dict[str, Any]) -> None:
+    """Builds all of a run without reading data or touching memory; UserError with what a constructor refused."""
+    unknown = sorted(set(config) - KNOWN)
+    if unknown:
+        raise UserError(f"nothing reads {', '.join(unknown)}: the configuration has {', '.join(sorted(KNOWN))}")
+    if config["checkpoint"] not in ("best", "last"):
+        raise UserError(f"checkpoint={config['checkpoint']} is neither best nor last")
+    data = make_data(config)
+    with torch.device("meta"):
+        model = make_model(config, data.shape)
+        task = make_task(config, model)
+        if trainable(model):
+            try:
+                task.configure_optimizers()
+            except (TypeError, ValueError) as error:
+                raise UserError(f"optimizer: {error}") from None
+    build({**config["trainer"], "_partial_": True}, "trainer")
+    for group in ("schedule", "evaluation"):
+        for name, node in config[group].items():
+            build(node, f"{group}.{name}")
+    data.prepare_data()
+
+
+def trainable(model: Autoencoder) -> bool:
+    return any(parameter.requires_grad for parameter in model.parameters())

@@ -1,0 +1,100 @@
+"""From the words of a command line to the points of a sweep, each checked before the first one runs."""
+
+import difflib
+import itertools
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from aeexp.types import UserError
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+WHOLE_NUMBER, QUOTED = re.compile(r"(?<![\w.'])(\d+)(?![\w.'])"), r"'\1'"
+HOW_TO_GIVE_ANOTHER = {"bottleneck": "; any other size: bottleneck.dim={option}"}
+
+
+def quoted(argument: str) -> str:
+    """bottleneck=1,10 -> bottleneck='1','10': Hydra takes the name of a group's option for text only when quoted."""
+    key, equals, value = argument.partition("=")
+    if not (equals and (CONFIGS / key).is_dir()):
+        return argument
+    return f"{key}={WHOLE_NUMBER.sub(QUOTED, value)}"
+
+
+def check_options(argument: str) -> None:
+    """UserError where the option of a group does not exist, with those that do."""
+    key, equals, value = argument.partition("=")
+    options = {file.stem for file in (CONFIGS / key).glob("*.yaml")} if equals else set()
+    if not options or "(" in value:
+        return
+    for option in re.split(r"[\s,\[\]']+", value):
+        if option and option != "null" and option not in options:
+            close = difflib.get_close_matches(option, options, n=1)
+            meant = f"did you mean {close[0]}? " if close else ""
+            listed = ", ".join(sorted(options, key=lambda name: (len(name), name) if name.isdigit() else (0, name)))
+            another = HOW_TO_GIVE_ANOTHER.get(key, "").format(option=option)
+            raise UserError(f"{key}={option} does not exist: {meant}there are {listed}{another}")
+
+
+def composed(name: str, overrides: list[str]) -> DictConfig:
+    """The configuration of one point, with Hydra's own node. UserError where Hydra refuses it."""
+    try:
+        with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+            return compose(name, overrides, return_hydra_config=True)
+    except (HydraException, OmegaConfBaseException, ValueError) as error:
+        raise UserError(_sentence(error)) from None
+
+
+def settled(config: DictConfig, hydra: DictConfig) -> dict[str, Any]:
+    """A composed configuration as plain values, with the option chosen in each group and the words that chose it.
+
+    UserError where an interpolation leads nowhere.
+    """
+    mine = OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
+    try:
+        values = OmegaConf.to_container(mine, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise UserError(_sentence(error)) from None
+    choices = {key: choice for key, choice in hydra.runtime.choices.items() if not key.startswith("hydra/")}
+    words = {override.get_key_element(): override.get_value_string() for override in parsed(list(hydra.overrides.task))}
+    return {**values, "choices": OmegaConf.to_container(OmegaConf.create(choices)), "overrides": words}
+
+
+def with_table(name: str, overrides: list[str]) -> list[str]:
+    """The overrides, and what the chosen table sweeps where the command line says nothing of it."""
+    table = composed(name, [text for text in overrides if not parsed([text])[0].is_sweep_override()]).get("table")
+    if table is None:
+        return overrides
+    given = {override.key_or_group for override in parsed(overrides)}
+    swept = {key: ",".join(map(str, values)) for key, values in table.sweep.items() if key not in given}
+    return [*overrides, *(quoted(f"{key}={values}") for key, values in swept.items())]
+
+
+def points(overrides: list[str]) -> Iterator[list[str]]:
+    """Every combination of the swept values, as overrides without a sweep."""
+    choices = [
+        [f"{o.get_key_element()}={value}" for value in o.sweep_string_iterator()] if o.is_sweep_override() else [text]
+        for o, text in zip(parsed(overrides), overrides, strict=True)
+    ]
+    return map(list, itertools.product(*choices))
+
+
+def parsed(overrides: list[str]) -> list[Any]:
+    try:
+        return OverridesParser.create().parse_overrides(overrides)
+    except HydraException as error:
+        raise UserError(_sentence(error)) from None
+
+
+def _sentence(error: Exception) -> str:
+    """The first line of what Hydra says, which names the key; with its own hints, which do not help here, cut."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    hint = next((line for line in lines[1:] if line.startswith("Key '")), "")
+    return f"{lines[0].rstrip('.')}. {hint}".strip() if lines else type(error).__name__

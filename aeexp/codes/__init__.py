@@ -1,0 +1,1 @@
+"""Bottlenecks: features (B, *positions, F) -> Code with D = `dim`. Each owns its projection."""

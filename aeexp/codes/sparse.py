@@ -1,0 +1,50 @@
+"""Sparse codes, by a penalty on the activations."""
+
+from math import log
+
+import torch
+from torch import Tensor, nn
+
+from aeexp.activations import activation as named
+from aeexp.types import Code, UserError
+
+
+class L1(nn.Module):
+    """z = s(W h + b), which costs  weight * sum_j |z_j|  nats."""
+
+    def __init__(self, in_features: int, dim: int, activation: str, weight: float) -> None:
+        super().__init__()
+        self.project = nn.Sequential(nn.Linear(in_features, dim), named(activation))
+        self.weight = weight
+
+    def forward(self, h: Tensor) -> Code:
+        z = self.project(h)
+        size = z.abs().flatten(1).sum(1)  # (B,)
+        return Code(z, z, {"l1": self.weight * size}, {"mean_activation": size})
+
+
+class KL(nn.Module):
+    """Ng, Sparse autoencoder, CS294A lecture notes (2011), section 3.
+
+    z = sigmoid(W h + b), which costs  weight * sum_j KL(rho || rho_j),  where rho_j is the mean of z_j over the
+    batch and  KL(rho || r) = rho log(rho / r) + (1 - rho) log((1 - rho) / (1 - r)).
+    """
+
+    def __init__(self, in_features: int, dim: int, weight: float, rho: float) -> None:
+        super().__init__()
+        if not 0 < rho < 1:
+            raise UserError(f"code.rho is the mean activation of a sigmoid unit, between 0 and 1, but got {rho}")
+        self.project = nn.Linear(in_features, dim)
+        self.weight, self.rho = weight, rho
+
+    def forward(self, h: Tensor) -> Code:
+        a = self.project(h)
+        z = torch.sigmoid(a)
+        # log rho_j and log(1 - rho_j) from the logits, so that a saturated unit costs much and not infinity
+        positions = tuple(range(a.dim() - 1))
+        log_n = log(a.numel() / a.shape[-1])
+        log_r = nn.functional.logsigmoid(a).logsumexp(positions) - log_n  # (D,)
+        log_1r = nn.functional.logsigmoid(-a).logsumexp(positions) - log_n
+        rho = self.rho
+        kl = rho * (log(rho) - log_r) + (1 - rho) * (log(1 - rho) - log_1r)  # (D,)
+        return Code(z, z, {"kl": self.weight * kl.sum()}, {"mean_activation": z.flatten(1).mean(1)})

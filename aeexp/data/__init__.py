@@ -1,0 +1,1 @@
+"""Data in memory as bytes, sliced a whole batch at a time."""

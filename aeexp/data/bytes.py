@@ -1,0 +1,68 @@
+"""Images as bytes in memory; a batch of indices becomes a batch of floats in one slice."""
+
+from collections.abc import Iterator
+from math import ceil
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+
+from aeexp.types import Batch
+
+
+class ByteImages(Dataset[Batch]):
+    """x (N, *shape) uint8 and y (N,) int64, read as Batch(x * factor, y)."""
+
+    def __init__(self, x: Tensor, y: Tensor, factor: float) -> None:
+        self.x, self.y, self.factor = x, y, factor
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, index: Tensor) -> Batch:
+        """(B,) int64 positions -> Batch of B"""
+        # index_select copies whole rows; x[index] visits every byte and is many times slower
+        return self._batch(self.x.index_select(0, index), self.y.index_select(0, index))
+
+    def batches(self, size: int) -> Iterator[Batch]:
+        """The whole set in order."""
+        for x, y in zip(self.x.split(size), self.y.split(size), strict=True):
+            yield self._batch(x, y)
+
+    def _batch(self, x: Tensor, y: Tensor) -> Batch:
+        return Batch(x.float().mul_(self.factor), y)
+
+
+class Shuffled(Sampler[Tensor]):
+    """Batches of positions, (B,) int64: a permutation that depends on `seed` and the epoch alone.
+
+    Each of `world` processes takes every world-th batch, and all take equally many.
+    """
+
+    def __init__(self, n: int, batch_size: int, seed: int, world: int, rank: int) -> None:
+        self.n, self.batch_size, self.seed, self.world, self.rank, self.epoch = n, batch_size, seed, world, rank, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Lightning's signal that an epoch begins."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return max(1, ceil(self.n / self.batch_size) // self.world)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
+        batches = torch.randperm(self.n, generator=generator).split(self.batch_size)
+        return iter(batches[self.rank :: self.world][: len(self)])
+
+
+class InOrder(Sampler[Tensor]):
+    """Batches of positions, (B,) int64, in order."""
+
+    def __init__(self, n: int, batch_size: int) -> None:
+        self.n, self.batch_size = n, batch_size
+
+    def __len__(self) -> int:
+        return ceil(self.n / self.batch_size)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return iter(torch.arange(self.n).split(self.batch_size))

@@ -1,0 +1,107 @@
+"""Any source of byte images as a LightningDataModule: split, partly labelled, in memory."""
+
+import hashlib
+from pathlib import Path
+from typing import Protocol
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Sampler
+
+from aeexp.data.bytes import ByteImages, InOrder, Shuffled
+from aeexp.data.labels import draw
+from aeexp.data.sources import Part
+from aeexp.types import Batch, UserError
+
+
+class Source(Protocol):
+    def prepare(self, root: Path) -> None: ...
+    def load(self, root: Path) -> tuple[Part, Part | None]: ...
+
+
+class Images(pl.LightningDataModule):
+    """Splits drawn from `seed`: `val` and `test` are counts (int) or fractions (float) of the source's training part.
+
+    test null: the source's own test part. Pixels are bytes / `peak` * `scale`. `labels` of the training examples
+    (a count or a fraction), drawn from `label_seed`, keep their y; the others get -1.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        source: Source,
+        root: str,
+        shape: list[int],
+        classes: int,
+        peak: int,
+        scale: float,
+        val: int | float,
+        test: int | float | None,
+        seed: int,
+        labels: int | float,
+        stratified: bool,
+        label_seed: int,
+        batch_size: int,
+    ) -> None:
+        super().__init__()
+        if batch_size < 1:
+            raise UserError(f"data.batch_size is at least 1, but got {batch_size}")
+        if scale <= 0:
+            raise UserError(f"data.scale is the value of a white pixel, above 0, such as 1 or 255, but got {scale}")
+        self.name, self.source, self.root = name, source, Path(root)
+        self.shape, self.classes = tuple(shape), classes
+        self.factor, self.scale, self.batch_size, self.seed = scale / peak, scale, batch_size, seed
+        self._val, self._test, self._labels = val, test, (labels, stratified, label_seed)
+
+    def prepare_data(self) -> None:
+        self.source.prepare(self.root)
+
+    def setup(self, stage: str | None = None) -> None:
+        """Loads and splits once; sets `train`, `val`, `test` (ByteImages) and `digest`, which identifies the split."""
+        if hasattr(self, "digest"):
+            return
+        (x, y), own_test = self.source.load(self.root)
+        order = torch.randperm(len(x), generator=torch.Generator().manual_seed(self.seed))
+        n_val = _count(self._val, len(x), "data.val")
+        n_test = 0 if self._test is None else _count(self._test, len(x), "data.test")
+        n_train = len(x) - n_val - n_test
+        if n_train < 1:
+            raise UserError(f"data.val and data.test together leave none of {len(x)} examples to train on")
+        train, val, test = order.split([n_train, n_val, n_test])
+        train_y = torch.full_like(y[train], -1)
+        labelled = draw(y[train], *self._labels)
+        train_y[labelled] = y[train][labelled]
+        if self._test is None and own_test is None:
+            raise UserError(f"data={self.name} has no test part of its own: give data.test a count or a fraction")
+        self.train = ByteImages(x[train], train_y, self.factor)
+        self.val = ByteImages(x[val], y[val], self.factor)
+        self.test = ByteImages(*(own_test if own_test is not None and self._test is None else (x[test], y[test])), self.factor)
+        self.digest = _digest(train, val, test, labelled)
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        world, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
+        return _loader(self.train, Shuffled(len(self.train), self.batch_size, self.seed, world, rank))
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        return _loader(self.val, InOrder(len(self.val), self.batch_size))
+
+
+def _loader(data: ByteImages, sampler: Sampler[Tensor]) -> DataLoader[Batch]:
+    # batch_size None: the sampler gives whole batches of positions, and the data set slices them
+    return DataLoader(data, batch_size=None, sampler=sampler, collate_fn=_as_it_is)
+
+
+def _as_it_is(batch: Batch) -> Batch:
+    return batch
+
+
+def _count(part: int | float, of: int, name: str) -> int:
+    n = part if isinstance(part, int) else round(part * of)
+    if not 1 <= n < of:
+        raise UserError(f"{name}={part} asks for {n} of {of} examples: give a count within that, or a fraction of 1.0")
+    return n
+
+
+def _digest(*indices: Tensor) -> str:
+    return hashlib.sha256(b"|".join(index.numpy().tobytes() for index in indices)).hexdigest()[:16]

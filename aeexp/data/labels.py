@@ -1,0 +1,32 @@
+"""Which examples are labelled, where only some are."""
+
+import torch
+from sklearn.model_selection import train_test_split
+from torch import Tensor
+
+from aeexp.types import UserError
+
+
+def draw(y: Tensor, labels: int | float, stratified: bool, seed: int) -> Tensor:
+    """Positions of the labelled examples, (n,) int64: `labels` of them (int) or that fraction of them (float).
+
+    Drawn with `seed` from those with y >= 0; stratified keeps the classes' shares. UserError where it cannot be.
+    """
+    known = torch.nonzero(y >= 0).squeeze(1)
+    if not len(known):
+        raise UserError(f"labels={labels} asks for labels, but this data set has none: choose one that is labelled")
+    n = labels if isinstance(labels, int) else round(labels * len(known))
+    if not 1 <= n <= len(known):
+        raise UserError(
+            f"labels={labels} asks for {n} labelled examples of {len(known)}: "
+            "give a count within that, or a fraction above 0.0 and up to 1.0"
+        )
+    if n == len(known):
+        return known
+    if not stratified:
+        return known[torch.randperm(len(known), generator=torch.Generator().manual_seed(seed))[:n]]
+    classes = len(y[known].unique())
+    if n < classes or len(known) - n < classes:
+        raise UserError(f"labels={labels} leaves a class of {classes} without an example: ask for at least {classes}")
+    chosen, _ = train_test_split(known.numpy(), train_size=n, stratify=y[known].numpy(), random_state=seed)
+    return torch.as_tensor(chosen)

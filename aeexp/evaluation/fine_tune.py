@@ -1,0 +1,81 @@
+"""What the code buys when few labels are known: pretrain without labels, then train with them.
+
+The two-phase protocol of the semi-supervised table (Yoon 2021, chapter 13). The second phase: a head of `hidden` units and one logit a class on the mean code,
+softmax cross-entropy on the labelled training examples, encoder and head together, or the head alone where the
+encoder is `frozen`. The encoder's moments of the optimizer go on from the first phase; the head starts afresh.
+A purely supervised network is `model=random`, an encoder that saw no first phase.
+"""
+
+import copy
+from collections.abc import Callable, Iterable
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from torch.optim import Optimizer
+
+from aeexp.activations import activation as named
+from aeexp.data.bytes import ByteImages, Shuffled
+from aeexp.data.labels import draw
+from aeexp.evaluation.subject import Result, Subject
+from aeexp.models.base import Autoencoder
+
+
+class FineTune:
+    def __init__(
+        self,
+        hidden: list[int],
+        activation: str,
+        initialization: Callable[[nn.Module], None],
+        frozen: bool,
+        epochs: int,
+        batch_size: int,
+        optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
+        seed: int,
+    ) -> None:
+        self.hidden, self.activation, self.initialization = hidden, activation, initialization
+        self.frozen, self.epochs, self.batch_size = frozen, epochs, batch_size
+        self.optimizer, self.seed = optimizer, seed
+
+    def __call__(self, subject: Subject) -> Result:
+        """Leaves the subject's model and optimizer as they are. UserError where no training example is labelled."""
+        torch.manual_seed(self.seed)
+        train, test = subject.data.train, subject.data.test
+        labelled = draw(train.y, 1.0, False, self.seed)
+        data = ByteImages(train.x[labelled], train.y[labelled], train.factor)
+        model, first_phase = copy.deepcopy((subject.model, subject.optimizer))
+        model.requires_grad_(not self.frozen)
+        head = self._head(subject.test_codes[0].shape[1], subject.data.classes)
+        classifier = Classifier(model, head)
+        trained = [p for p in classifier.parameters() if p.requires_grad]
+        optimizer = self.optimizer(trained)
+        if first_phase is not None:
+            optimizer.state.update({p: first_phase.state[p] for p in trained if p in first_phase.state})
+        batches = Shuffled(len(data), self.batch_size, self.seed, world=1, rank=0)
+        for epoch in range(self.epochs):
+            batches.set_epoch(epoch)
+            for index in batches:
+                x, y = data[index]
+                optimizer.zero_grad()
+                cross_entropy(classifier(x), y).backward()
+                optimizer.step()
+        right = subject.map(lambda batch: classifier(batch.x).argmax(1) == batch.y, test)
+        return Result({"accuracy": right.double().mean().item(), "labels": float(len(data))})
+
+    def _head(self, dim: int, classes: int) -> nn.Module:
+        """(B, D) -> (B, classes) logits"""
+        sizes = [dim, *self.hidden]
+        layers = [layer for a, b in pairwise(sizes) for layer in (nn.Linear(a, b), named(self.activation))]
+        return nn.Sequential(*layers, nn.Linear(sizes[-1], classes)).apply(self.initialization)
+
+
+class Classifier(nn.Module):
+    """(B, *shape) -> (B, classes): a head on an autoencoder's mean code."""
+
+    def __init__(self, model: Autoencoder, head: nn.Module) -> None:
+        super().__init__()
+        self.model, self.head = model, head
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.model.encode(x).mean.flatten(1))

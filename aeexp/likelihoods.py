@@ -1,0 +1,57 @@
+"""How a reconstruction is scored: nll(theta, x) -> (B,) nats per example, and the mean image of theta."""
+
+from math import log, pi
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from aeexp.activations import activation
+from aeexp.types import UserError
+
+
+class Bernoulli(nn.Module):
+    """-log p(x | theta) = -sum_i [x_i log m_i + (1 - x_i) log(1 - m_i)],  m = sigmoid(theta);  x in [0, 1]"""
+
+    def __init__(self, scale: float) -> None:
+        super().__init__()
+        if scale != 1:
+            raise UserError(
+                f"likelihood=bernoulli scores pixels in [0, 1], but data.scale={scale:g}: "
+                "choose likelihood=squared_error, or data.scale=1"
+            )
+
+    def nll(self, theta: Tensor, x: Tensor) -> Tensor:
+        return binary_cross_entropy_with_logits(theta, x, reduction="none").flatten(1).sum(1)
+
+    def mean(self, theta: Tensor) -> Tensor:
+        return theta.sigmoid()
+
+
+class SquaredError(nn.Module):
+    """||x - s(theta)||^2: the nats of a Gaussian of variance 1/2 around s(theta), less its constant (D/2) log pi"""
+
+    def __init__(self, link: str) -> None:
+        super().__init__()
+        self.link = activation(link)
+
+    def nll(self, theta: Tensor, x: Tensor) -> Tensor:
+        return (x - self.mean(theta)).square().flatten(1).sum(1)
+
+    def mean(self, theta: Tensor) -> Tensor:
+        return self.link(theta)
+
+
+class Gaussian(nn.Module):
+    """-log N(x; theta, sigma^2 I), with one sigma for all pixels, learned. Rybkin et al. (2021), sigma-VAE, eq. 3."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_sigma = nn.Parameter(torch.zeros(()))
+
+    def nll(self, theta: Tensor, x: Tensor) -> Tensor:
+        residual = (x - theta) * (-self.log_sigma).exp()
+        return (0.5 * residual.square() + self.log_sigma + 0.5 * log(2 * pi)).flatten(1).sum(1)
+
+    def mean(self, theta: Tensor) -> Tensor:
+        return theta

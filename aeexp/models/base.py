@@ -1,0 +1,77 @@
+"""What every kind of autoencoder answers, and the wiring of those that factor into trunk, code and likelihood."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from aeexp.types import Batch, Code, Loss, UserError
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a configuration chooses for a model; a kind takes what it needs of it."""
+
+    shape: tuple[int, ...]  # of one example
+    dim: int  # the width of the code
+    network: object  # encoder(shape), decoder(in_features, shape)
+    code: Callable[..., nn.Module]  # (in_features=, dim=) -> features -> Code
+    likelihood: nn.Module  # nll(theta, x), mean(theta)
+    corruption: nn.Module  # x -> x~
+    initialization: Callable[[nn.Module], None]
+
+    def __post_init__(self) -> None:
+        if self.dim < 1:
+            raise UserError(f"bottleneck.dim is the width of the code, at least 1, but got {self.dim}")
+
+
+class Autoencoder(nn.Module, ABC):
+    @abstractmethod
+    def initialize(self, batches: Iterable[Batch]) -> None:
+        """Sees the training data once, before the first step."""
+
+    @abstractmethod
+    def loss(self, batch: Batch) -> Loss:
+        """The objective; its term `recon` is the reconstruction's, in nats per example."""
+
+    @abstractmethod
+    def encode(self, x: Tensor, y: Tensor | None = None) -> Code:
+        """(B, *shape) -> Code"""
+
+    @abstractmethod
+    def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        """(B, *positions, D) -> (B, *shape), the mean image of each code"""
+
+    @abstractmethod
+    def reconstruct(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """(B, *shape) -> (B, *shape), without corruption and without sampling"""
+
+
+class Factored(Autoencoder, ABC):
+    """x~ = corruption(x), h = encoder(x~), code = code(h), theta = decoder(z), recon = likelihood.nll(theta, x)"""
+
+    def __init__(self, parts: Parts) -> None:
+        super().__init__()
+        self.corruption, self.likelihood = parts.corruption, parts.likelihood
+        self.encoder = parts.network.encoder(parts.shape)
+        self.code = parts.code(in_features=self.encoder.out_features, dim=parts.dim)
+        self.decoder = parts.network.decoder(parts.dim, parts.shape)
+        self.apply(parts.initialization)
+
+    def initialize(self, batches: Iterable[Batch]) -> None:
+        """Starts from random weights, whatever the data."""
+
+    def encode(self, x: Tensor, y: Tensor | None = None) -> Code:
+        return self.code(self.encoder(x))
+
+    def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        return self.likelihood.mean(self.decoder(z))
+
+    def reconstruct(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        return self.decode(self.encode(x).mean)
+
+    def recon(self, x: Tensor) -> tuple[Tensor, Code]:
+        """-log p(x | z) of the code of the corrupted input, (B,) nats, and that code."""
+        code = self.encode(self.corruption(x))
+        return self.likelihood.nll(self.decoder(code.z), x), code

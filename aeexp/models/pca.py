@@ -1,0 +1,52 @@
+"""Principal components, the linear baseline: of all linear codes of its width, the least squared error.
+
+    f(x) = W (x - m),    g(z) = m + W^T z,    rows of W: the first D eigenvectors of the covariance of x
+
+Its `recon` is ||x - g(f(x))||^2, whatever the likelihood. Hotelling (1933); Bourlard and Kamp (1988).
+"""
+
+from collections.abc import Iterable
+from math import prod
+
+import torch
+from sklearn.decomposition import PCA as SklearnPCA
+from torch import Tensor
+
+from aeexp.models.base import Autoencoder, Parts
+from aeexp.types import Batch, Code, Loss, UserError
+
+
+class PCA(Autoencoder):
+    def __init__(self, parts: Parts) -> None:
+        super().__init__()
+        self.shape, size = parts.shape, prod(parts.shape)
+        if parts.dim > size:
+            raise UserError(
+                f"model=pca has at most {size} components on data of shape {tuple(parts.shape)}, "
+                f"but bottleneck.dim={parts.dim}: choose a smaller bottleneck"
+            )
+        self.register_buffer("m", torch.zeros(size))
+        self.register_buffer("W", torch.zeros(parts.dim, size))
+
+    def initialize(self, batches: Iterable[Batch]) -> None:
+        x = torch.cat([batch.x for batch in batches]).flatten(1)
+        if len(x) < len(self.W):
+            raise UserError(
+                f"model=pca has at most as many components as examples, {len(x)}, but bottleneck.dim={len(self.W)}"
+            )
+        fitted = SklearnPCA(len(self.W), svd_solver="covariance_eigh").fit(x.double().numpy())
+        self.m.copy_(torch.as_tensor(fitted.mean_))
+        self.W.copy_(torch.as_tensor(fitted.components_))
+
+    def loss(self, batch: Batch) -> Loss:
+        return Loss({"recon": (batch.x - self.reconstruct(batch.x)).square().flatten(1).sum(1)})
+
+    def encode(self, x: Tensor, y: Tensor | None = None) -> Code:
+        z = (x.flatten(1) - self.m) @ self.W.T
+        return Code(z, z)
+
+    def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        return (self.m + z @ self.W).unflatten(1, self.shape)
+
+    def reconstruct(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        return self.decode(self.encode(x).mean)

@@ -1,0 +1,5 @@
+"""Statistics and tables from finished runs, from disk alone. Needs neither torch nor Hydra."""
+
+from aeexp.report.sweep import announce, refresh
+
+__all__ = ["announce", "refresh"]

@@ -1,0 +1,1 @@
+"""The one LightningModule, and what happens around its steps."""

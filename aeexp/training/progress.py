@@ -1,0 +1,36 @@
+"""What is seen of a training: a bar in a terminal, a line an epoch elsewhere."""
+
+import sys
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import RichProgressBar
+
+
+class Lines(pl.Callback):
+    """One line an epoch: the mean of every term."""
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        self._print(trainer)
+
+    def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        self._print(trainer)
+
+    def _print(self, trainer: pl.Trainer) -> None:
+        metrics = trainer.callback_metrics
+        if metrics and trainer.is_global_zero:
+            terms = "  ".join(f"{name} {metrics[name].item():.5g}" for name in sorted(metrics))
+            print(f"epoch {trainer.current_epoch}/{trainer.max_epochs}  {terms}", flush=True)
+
+
+def progress() -> pl.Callback:
+    if not sys.stdout.isatty():
+        return Lines()
+    return Bar(refresh_rate=20, leave=False)
+
+
+class Bar(RichProgressBar):
+    """Without the metrics, which have one column each and do not fit beside a bar."""
+
+    def get_metrics(self, *_: Any) -> dict[str, Any]:
+        return {}

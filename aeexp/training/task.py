@@ -1,0 +1,75 @@
+"""The one LightningModule: steps on a model's loss, and each term's mean over the epoch under its own name."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from aeexp.models.base import Autoencoder
+from aeexp.types import Batch, UserError
+
+
+class Task(pl.LightningModule):
+    def __init__(self, model: Autoencoder, optimizer: Callable[[Iterator[nn.Parameter]], Optimizer], seed: int) -> None:
+        super().__init__()
+        self.model, self.optimizer, self.seed = model, optimizer, seed
+        self.tally = Tally()
+
+    def configure_optimizers(self) -> Optimizer:
+        return self.optimizer(self.model.parameters())
+
+    def on_train_epoch_start(self) -> None:
+        # noise depends on the seed and the epoch alone, so a resumed run draws what an uninterrupted one would
+        torch.manual_seed(self.seed * 1_000_003 + self.current_epoch)
+
+    def training_step(self, dataloader_iter: Iterator[tuple[Batch, int, int]]) -> Tensor:
+        # taking the batch ourselves spares Lightning's transfer hooks, a seventh of a step at batch 10
+        batch = Batch(*(part.to(self.device) for part in next(dataloader_iter)[0]))
+        loss = self.model.loss(batch)
+        self.tally.add("train", len(batch.x), loss.means, loss.stats)
+        return loss.total
+
+    def validation_step(self, batch: Batch, _: int) -> None:
+        loss = self.model.loss(batch)
+        error = (self.model.reconstruct(batch.x) - batch.x).square().flatten(1).sum(1)
+        self.tally.add("val", len(batch.x), {"loss": loss.total, **loss.means}, {**loss.stats, "squared_error": error})
+
+    def on_validation_epoch_end(self) -> None:
+        self.log_dict(self.tally.means("val"))
+
+    def on_train_epoch_end(self) -> None:
+        means = self.tally.means("train")
+        for name, mean in means.items():
+            if not mean.isfinite():
+                raise UserError(
+                    f"{name} became {mean.item()} in epoch {self.current_epoch + 1}: training stopped; the last good "
+                    "checkpoint is kept; a smaller optimizer.lr may help"
+                )
+        self.log_dict(means, batch_size=1)
+
+
+class Tally:
+    """Sums of named values over the examples of an epoch, and their means."""
+
+    def __init__(self) -> None:
+        self.sums: dict[str, dict[str, Tensor]] = defaultdict(dict)
+        self.counts: dict[str, int] = defaultdict(int)
+
+    def add(self, stage: str, n: int, *values: dict[str, Tensor]) -> None:
+        """Each value is a mean over n examples, or has one entry an example."""
+        self.counts[stage] += n
+        sums = self.sums[stage]
+        for group in values:
+            for name, value in group.items():
+                if name not in sums:
+                    sums[name] = torch.zeros((), device=value.device)
+                mean = value.detach()
+                sums[name].add_(mean.mean() if mean.dim() else mean, alpha=n)
+
+    def means(self, stage: str) -> dict[str, Tensor]:
+        """`<stage>/<name>`; the sums start again."""
+        n = self.counts.pop(stage)
+        return {f"{stage}/{name}": total / n for name, total in self.sums.pop(stage).items()}

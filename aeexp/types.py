@@ -1,0 +1,43 @@
+"""The records that travel from room to room, and the one error that a user can mend."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
+
+from torch import Tensor
+
+
+class UserError(Exception):
+    """What was wrong, where, and what would be right, in one sentence; shown without a traceback."""
+
+
+class Batch(NamedTuple):
+    x: Tensor  # (B, *shape), in [0, data.scale]
+    y: Tensor  # (B,) int64; -1 where unlabelled
+
+
+@dataclass(frozen=True)
+class Code:
+    """What a bottleneck makes of features; channel-last, so vectors and feature maps share one contract."""
+
+    z: Tensor  # (B, *positions, D), what the decoder reads; may be a sample
+    mean: Tensor  # (B, *positions, D), the deterministic representation, which every evaluation reads
+    terms: dict[str, Tensor] = field(default_factory=dict)  # what the code costs: weighted, nats, (B,) or ()
+    stats: dict[str, Tensor] = field(default_factory=dict)  # logged, never minimised, (B,) or ()
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Named terms in nats per example, each (B,) or (); their sum over names, averaged over B, is minimised."""
+
+    terms: dict[str, Tensor]
+    stats: dict[str, Tensor] = field(default_factory=dict)
+
+    @cached_property
+    def means(self) -> dict[str, Tensor]:
+        """Each term averaged over the batch: the only reduction in the project."""
+        return {name: term.mean() for name, term in self.terms.items()}
+
+    @property
+    def total(self) -> Tensor:
+        return sum(list(self.means.values())[1:], start=next(iter(self.means.values())))

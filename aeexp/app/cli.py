@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from aeexp import report
 from aeexp.app import session
 from aeexp.app.parts import check
-from aeexp.app.sweep import check_options, composed, points, quoted, settled, with_table
+from aeexp.app.sweep import check_options, composed, for_each_point, points, quoted, settled, with_table
 from aeexp.runs.run import Locked, Run, directory, find
 from aeexp.types import UserError
 
@@ -29,9 +29,9 @@ def launch(main: Callable[[], None]) -> None:
         sweep = _checked(overrides)
         folder = _writable(sweep[0])
         if sweep[0]["table"] is not None:
-            report.announce(folder, sweep[0]["table"], [directory(config) for config in sweep])
+            report.announce(folder, sweep[0]["table"], sweep)
     several = bool(flags) or len(sweep) > 1
-    sys.argv[1:] = [*overrides, *(["--multirun"] if several else [])]
+    sys.argv[1:] = [*for_each_point(overrides), "--multirun"] if several else overrides
     main()
     with _one_sentence():
         _show(folder, [Run(directory(config)) for config in sweep], several)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.callbacks import ModelCheckpoint, ProgressBar
 from pytorch_lightning.loggers import TensorBoardLogger
 from torch.optim import Optimizer
 from torch.utils.tensorboard import SummaryWriter
@@ -62,6 +62,7 @@ def fit(run: Run, config: dict[str, Any], task: Task, data: Images) -> None:
     if last.exists():
         load(last)
     keep = {"dirpath": run.checkpoints, "save_on_train_epoch_end": True, "enable_version_counter": False}
+    shown = progress()
     trainer = build(
         config["trainer"],
         "trainer",
@@ -69,11 +70,12 @@ def fit(run: Run, config: dict[str, Any], task: Task, data: Images) -> None:
         callbacks=[
             ModelCheckpoint(filename="best", monitor="val/loss", **keep),
             ModelCheckpoint(filename="last", **keep),
-            progress(),
+            shown,
             *build(config["schedule"], "schedule").values(),
         ],
         default_root_dir=run.path,
         enable_model_summary=False,
+        enable_progress_bar=isinstance(shown, ProgressBar),
         num_sanity_val_steps=0,
         log_every_n_steps=0,  # the task logs once an epoch
         use_distributed_sampler=False,  # the data's sampler knows the processes
@@ -135,7 +137,7 @@ def quiet() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     for message in (
         ".*does not have many workers.*",  # the data are in memory
-        ".*`dataloader_iter` argument.*",
+        ".*isinstance.treespec, LeafSpec.* is deprecated.*",  # Lightning's own use of torch
         ".*Checkpoint directory .* exists and is not empty.*",
         ".*GPU available but not used.*",
     ):

@@ -69,7 +69,7 @@ def settled(config: DictConfig, hydra: DictConfig) -> dict[str, Any]:
 
 def with_table(name: str, overrides: list[str]) -> list[str]:
     """The overrides, and what the chosen table sweeps where the command line says nothing of it."""
-    table = composed(name, [text for text in overrides if not parsed([text])[0].is_sweep_override()]).get("table")
+    table = composed(name, [text for text in overrides if text.startswith("table=")]).table
     if table is None:
         return overrides
     given = {override.key_or_group for override in parsed(overrides)}
@@ -84,6 +84,16 @@ def points(overrides: list[str]) -> Iterator[list[str]]:
         for o, text in zip(parsed(overrides), overrides, strict=True)
     ]
     return map(list, itertools.product(*choices))
+
+
+def for_each_point(overrides: list[str]) -> list[str]:
+    """x.y=1 -> x.y=choice(1): Hydra composes a sweep once without what is swept, where x.y may not exist yet."""
+    return [
+        f"{o.key_or_group}=choice({o.get_value_string()})"
+        if "." in o.key_or_group and not o.is_sweep_override() and text.startswith(o.key_or_group)
+        else text
+        for o, text in zip(parsed(overrides), overrides, strict=True)
+    ]
 
 
 def parsed(overrides: list[str]) -> list[Any]:

@@ -23,14 +23,12 @@ class Lines(pl.Callback):
             print(f"epoch {trainer.current_epoch}/{trainer.max_epochs}  {terms}", flush=True)
 
 
-def progress() -> pl.Callback:
-    if not sys.stdout.isatty():
-        return Lines()
-    return Bar(refresh_rate=20, leave=False)
-
-
 class Bar(RichProgressBar):
-    """Without the metrics, which have one column each and do not fit beside a bar."""
+    """Without the metrics, which do not fit beside a bar."""
 
     def get_metrics(self, *_: Any) -> dict[str, Any]:
         return {}
+
+
+def progress() -> pl.Callback:
+    return Bar(refresh_rate=20, leave=False) if sys.stdout.isatty() else Lines()

@@ -1,5 +1,6 @@
 """How a reconstruction is scored: nll(theta, x) -> (B,) nats per example, and the mean image of theta."""
 
+from abc import ABC, abstractmethod
 from math import log, pi
 
 import torch
@@ -10,7 +11,17 @@ from aeexp.activations import activation
 from aeexp.types import UserError
 
 
-class Bernoulli(nn.Module):
+class Likelihood(nn.Module, ABC):
+    @abstractmethod
+    def nll(self, theta: Tensor, x: Tensor) -> Tensor:
+        """-log p(x | theta): (B, *shape) twice -> (B,) nats"""
+
+    @abstractmethod
+    def mean(self, theta: Tensor) -> Tensor:
+        """The image that theta stands for: (B, *shape) -> (B, *shape)"""
+
+
+class Bernoulli(Likelihood):
     """-log p(x | theta) = -sum_i [x_i log m_i + (1 - x_i) log(1 - m_i)],  m = sigmoid(theta);  x in [0, 1]"""
 
     def __init__(self, scale: float) -> None:
@@ -28,7 +39,7 @@ class Bernoulli(nn.Module):
         return theta.sigmoid()
 
 
-class SquaredError(nn.Module):
+class SquaredError(Likelihood):
     """||x - s(theta)||^2: the nats of a Gaussian of variance 1/2 around s(theta), less its constant (D/2) log pi"""
 
     def __init__(self, link: str) -> None:
@@ -42,7 +53,7 @@ class SquaredError(nn.Module):
         return self.link(theta)
 
 
-class Gaussian(nn.Module):
+class Gaussian(Likelihood):
     """-log N(x; theta, sigma^2 I), with one sigma for all pixels, learned. Rybkin et al. (2021), sigma-VAE, eq. 3."""
 
     def __init__(self) -> None:

@@ -10,7 +10,13 @@ from typeguard import TypeCheckError, check_type
 from aeexp.types import UserError
 
 # Only classes of these modules are built, so that a configuration from elsewhere runs no code but theirs.
-TRUSTED = ("aeexp.", "torch.nn.", "torch.optim.", "pytorch_lightning.callbacks.", "pytorch_lightning.trainer.")
+TRUSTED = (
+    "aeexp.",
+    "torch.nn.",
+    "torch.optim.",
+    "pytorch_lightning.callbacks.",
+    "pytorch_lightning.trainer.",
+)
 
 
 def build(node: Any, where: str, **extra: Any) -> Any:

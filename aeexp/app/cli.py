@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from aeexp import report
 from aeexp.app import session
 from aeexp.app.parts import check
-from aeexp.app.sweep import check_options, composed, for_each_point, points, quoted, settled, with_table
+from aeexp.app.sweep import check_options, composed, for_each_point, plain, points, quoted, settled, with_table
 from aeexp.runs.run import Locked, Run, directory, find
 from aeexp.types import UserError
 
@@ -74,7 +74,7 @@ def evaluate(config: DictConfig) -> None:
         runs, failures = _runs(config), []
         for run in runs:
             stored = OmegaConf.create({**run.config, "evaluation": {}})
-            values = OmegaConf.to_container(OmegaConf.merge(stored, {"evaluation": config.evaluation}), resolve=True)
+            values = plain(OmegaConf.merge(stored, {"evaluation": config.evaluation}))
             values["data"]["root"] = config.data.root or values["data"]["root"]
             try:
                 session.evaluate(run, values, config.threads)
@@ -118,7 +118,9 @@ def _writable(config: dict[str, Any]) -> Path:
         (folder / f".{os.getpid()}").touch()
         (folder / f".{os.getpid()}").unlink()
     except OSError as error:
-        raise UserError(f"runs={config['runs']} cannot be written: {error.strerror}; choose another with runs=") from None
+        raise UserError(
+            f"runs={config['runs']} cannot be written: {error.strerror}; choose another with runs="
+        ) from None
     return folder
 
 
@@ -142,7 +144,9 @@ def _show(folder: Path, runs: list[Run], several: bool) -> None:
     failed = [run for run in runs if run.status.get("state") == "failed"]
     if failed:
         causes = "\n".join(f"  {run.path}: {run.status['error']}" for run in failed)
-        raise UserError(f"{len(failed)} of {len(runs)} runs failed, the others are kept:\n{causes}" if several else causes.strip())
+        raise UserError(
+            f"{len(failed)} of {len(runs)} runs failed, the others are kept:\n{causes}" if several else causes.strip()
+        )
 
 
 @contextmanager

@@ -4,10 +4,10 @@ import io
 import logging
 import time
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import ModelCheckpoint, ProgressBar
 from pytorch_lightning.loggers import TensorBoardLogger
@@ -61,15 +61,15 @@ def fit(run: Run, config: dict[str, Any], task: Task, data: Images) -> None:
         return
     if last.exists():
         load(last)
-    keep = {"dirpath": run.checkpoints, "save_on_train_epoch_end": True, "enable_version_counter": False}
+    keep = partial(ModelCheckpoint, run.checkpoints, save_on_train_epoch_end=True, enable_version_counter=False)
     shown = progress()
     trainer = build(
         config["trainer"],
         "trainer",
         logger=TensorBoardLogger(run.path, name="", version="", default_hp_metric=False),
         callbacks=[
-            ModelCheckpoint(filename="best", monitor="val/loss", **keep),
-            ModelCheckpoint(filename="last", **keep),
+            keep(filename="best", monitor="val/loss"),
+            keep(filename="last"),
             shown,
             *build(config["schedule"], "schedule").values(),
         ],
@@ -100,8 +100,18 @@ def measure(run: Run, config: dict[str, Any], task: Task, data: Images) -> None:
             for title, figure in result.figures.items():
                 write(run.figures / f"{title}.png", _png(figure))
                 board.add_figure(f"{name}/{title}", figure)
-            entry = {"protocol": name, "settings": node, "metrics": metrics, "seconds": time.perf_counter() - start}
-            facts = {"seed": config["seed"], "split": data.digest, "peak_memory": peak_memory(), **environment()}
+            entry = {
+                "protocol": name,
+                "settings": node,
+                "metrics": metrics,
+                "seconds": time.perf_counter() - start,
+            }
+            facts = {
+                "seed": config["seed"],
+                "split": data.digest,
+                "peak_memory": peak_memory(),
+                **environment(),
+            }
             run.add(entry, facts)
         for summary in hparams(_hyperparameters(config), run.metrics):
             board.file_writer.add_summary(summary)

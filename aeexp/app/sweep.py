@@ -5,7 +5,7 @@ import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -52,19 +52,21 @@ def composed(name: str, overrides: list[str]) -> DictConfig:
         raise UserError(_sentence(error)) from None
 
 
-def settled(config: DictConfig, hydra: DictConfig) -> dict[str, Any]:
-    """A composed configuration as plain values, with the option chosen in each group and the words that chose it.
-
-    UserError where an interpolation leads nowhere.
-    """
-    mine = OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
+def plain(config: Any) -> dict[str, Any]:
+    """A node as plain values, interpolations resolved. UserError where one leads nowhere or a value is missing."""
     try:
-        values = OmegaConf.to_container(mine, resolve=True, throw_on_missing=True)
+        values = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         raise UserError(_sentence(error)) from None
-    choices = {key: choice for key, choice in hydra.runtime.choices.items() if not key.startswith("hydra/")}
+    return cast(dict[str, Any], values)
+
+
+def settled(config: DictConfig, hydra: Any) -> dict[str, Any]:
+    """A composed configuration as plain values, with the option chosen in each group and the words that chose it."""
+    values = plain(OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"]))
+    choices = {key: choice for key, choice in plain(hydra.runtime.choices).items() if not key.startswith("hydra/")}
     words = {override.get_key_element(): override.get_value_string() for override in parsed(list(hydra.overrides.task))}
-    return {**values, "choices": OmegaConf.to_container(OmegaConf.create(choices)), "overrides": words}
+    return {**values, "choices": choices, "overrides": words}
 
 
 def with_table(name: str, overrides: list[str]) -> list[str]:

@@ -40,7 +40,14 @@ class Shuffled(Sampler[Tensor]):
     """
 
     def __init__(self, n: int, batch_size: int, seed: int, world: int, rank: int) -> None:
-        self.n, self.batch_size, self.seed, self.world, self.rank, self.epoch = n, batch_size, seed, world, rank, 0
+        self.n, self.batch_size, self.seed, self.world, self.rank, self.epoch = (
+            n,
+            batch_size,
+            seed,
+            world,
+            rank,
+            0,
+        )
 
     def set_epoch(self, epoch: int) -> None:
         """Lightning's signal that an epoch begins."""

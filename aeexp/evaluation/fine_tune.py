@@ -1,8 +1,8 @@
 """What the code buys when few labels are known: pretrain without labels, then train with them.
 
-The two-phase protocol of the semi-supervised table (Yoon 2021, chapter 13). The second phase: a head of `hidden` units and one logit a class on the mean code,
-softmax cross-entropy on the labelled training examples, encoder and head together, or the head alone where the
-encoder is `frozen`. The encoder's moments of the optimizer go on from the first phase; the head starts afresh.
+The second phase of table=semi_supervised: a head of `hidden` units and one logit a class on the mean code, softmax
+cross-entropy on the labelled training examples, encoder and head together, or the head alone where the encoder is
+`frozen`. The encoder's moments of the optimizer go on from the first phase; the head starts afresh.
 A purely supervised network is `model=random`, an encoder that saw no first phase.
 """
 

@@ -44,4 +44,6 @@ class Reconstruction:
 def ssim(a: Tensor, b: Tensor, scale: float) -> Tensor:
     """(B, C, H, W) twice -> (B,). The usual window of 11 pixels, or 5 where the images are under 16 pixels."""
     sigma = 1.5 if min(a.shape[2:]) >= 16 else 0.5
-    return structural_similarity_index_measure(a, b, sigma=sigma, data_range=scale, reduction="none").reshape(len(a))
+    index = structural_similarity_index_measure(a, b, sigma=sigma, data_range=scale, reduction="none")
+    assert isinstance(index, Tensor)  # not the pair that other options of it give
+    return index.reshape(len(a))

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from aeexp.likelihoods import Likelihood
+from aeexp.networks.trunk import Network
 from aeexp.types import Batch, Code, Loss, UserError
 
 
@@ -15,9 +17,9 @@ class Parts:
 
     shape: tuple[int, ...]  # of one example
     dim: int  # the width of the code
-    network: object  # encoder(shape), decoder(in_features, shape)
+    network: Network
     code: Callable[..., nn.Module]  # (in_features=, dim=) -> features -> Code
-    likelihood: nn.Module  # nll(theta, x), mean(theta)
+    likelihood: Likelihood
     corruption: nn.Module  # x -> x~
     initialization: Callable[[nn.Module], None]
 

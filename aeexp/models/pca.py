@@ -17,6 +17,9 @@ from aeexp.types import Batch, Code, Loss, UserError
 
 
 class PCA(Autoencoder):
+    m: Tensor  # (P,)
+    W: Tensor  # (D, P)
+
     def __init__(self, parts: Parts) -> None:
         super().__init__()
         self.shape, size = parts.shape, prod(parts.shape)

@@ -6,11 +6,11 @@ from math import prod
 from torch import nn
 
 from aeexp.activations import activation
-from aeexp.networks.trunk import Trunk
+from aeexp.networks.trunk import Network, Trunk
 from aeexp.types import UserError
 
 
-class Conv:
+class Conv(Network):
     """3x3 convolutions that keep the size: each of `pooled` halves the image after it, each of `flat` does not.
 
     The decoder mirrors them, with nearest-neighbour upsampling where the encoder pools.
@@ -20,14 +20,12 @@ class Conv:
         self.pooled, self.flat, self.activation = list(pooled), list(flat), activation
 
     def encoder(self, shape: tuple[int, ...]) -> Trunk:
-        """(B, C, H, W) -> (B, F), the last feature map flattened. UserError where H or W cannot be halved."""
         inner = self._inner(shape)
         down = self._stage([shape[0], *self.pooled], nn.MaxPool2d(2))
         level = self._stage([[shape[0], *self.pooled][-1], *self.flat])
         return Trunk(*down, *level, nn.Flatten(), out_features=prod(inner))
 
     def decoder(self, in_features: int, shape: tuple[int, ...]) -> nn.Module:
-        """(B, in_features) -> (B, C, H, W), linear at the end: the likelihood knows what it means"""
         inner = self._inner(shape)
         level = self._stage([inner[0], *reversed(self.flat)])
         up = self._stage([[inner[0], *reversed(self.flat)][-1], *reversed(self.pooled)], nn.Upsample(scale_factor=2))
@@ -52,7 +50,9 @@ class Conv:
     def _inner(self, shape: tuple[int, ...]) -> tuple[int, int, int]:
         """The size of the last feature map."""
         if len(shape) != 3:
-            raise UserError(f"network=conv needs images (C, H, W), but the data's shape is {tuple(shape)}: choose network=mlp")
+            raise UserError(
+                f"network=conv needs images (C, H, W), but the data's shape is {tuple(shape)}: choose network=mlp"
+            )
         if not [*self.pooled, *self.flat]:
             raise UserError("network=conv has no layers: give network.pooled or network.flat at least one width")
         times, (height, width) = len(self.pooled), shape[1:]

@@ -6,24 +6,20 @@ from math import prod
 from torch import nn
 
 from aeexp.activations import activation
-from aeexp.networks.trunk import Trunk
+from aeexp.networks.trunk import Network, Trunk
 
 
-class MLP:
+class MLP(Network):
     def __init__(self, widths: list[int], activation: str) -> None:
         self.widths, self.activation = list(widths), activation
 
     def encoder(self, shape: tuple[int, ...]) -> Trunk:
-        """(B, *shape) -> (B, widths[-1]), or the flattened image where there are no widths"""
         sizes = [prod(shape), *self.widths]
         return Trunk(nn.Flatten(), *self._hidden(sizes), out_features=sizes[-1])
 
     def decoder(self, in_features: int, shape: tuple[int, ...]) -> nn.Module:
-        """(B, in_features) -> (B, *shape), linear at the end: the likelihood knows what it means"""
         sizes = [in_features, *reversed(self.widths)]
-        return nn.Sequential(
-            *self._hidden(sizes), nn.Linear(sizes[-1], prod(shape)), nn.Unflatten(1, tuple(shape))
-        )
+        return nn.Sequential(*self._hidden(sizes), nn.Linear(sizes[-1], prod(shape)), nn.Unflatten(1, tuple(shape)))
 
     def _hidden(self, sizes: list[int]) -> list[nn.Module]:
         return [layer for a, b in pairwise(sizes) for layer in (nn.Linear(a, b), activation(self.activation))]

@@ -23,18 +23,21 @@ def parameter(config: dict[str, Any], key: str) -> str | None:
     return None if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def varying(configs: list[dict[str, Any]], known: list[str]) -> list[str]:
-    """`known`, and what else was said on the command line and is not the same for all runs."""
+def varying(configs: list[dict[str, Any]]) -> list[str]:
+    """What was said on the command lines and is not the same for all runs."""
     said = dict.fromkeys(key for config in configs for key in config["overrides"] if key not in UNTOLD)
-    return [*known, *(k for k in said if k not in known and len({parameter(c, k) for c in configs}) > 1)]
+    return [key for key in said if len({parameter(config, key) for config in configs}) > 1]
 
 
-def collect(folder: Path, known: list[str]) -> tuple[pd.DataFrame, list[str]]:
-    """Columns: the varying keys, seed, run, state, error, metric, value; and those keys. Runs without results: one row."""
-    runs = [(run, run.config) for run in find(folder)]
-    keys = varying([config for _, config in runs], known)
+def load(folder: Path) -> list[tuple[Run, dict[str, Any]]]:
+    """Every run below the folder, with its configuration."""
+    return [(run, run.config) for run in find(folder)]
+
+
+def tidy(runs: list[tuple[Run, dict[str, Any]]], keys: list[str]) -> pd.DataFrame:
+    """Columns: keys, seed, run, state, error, metric, value. A run without results has one row, without metric."""
     rows = [row for run, config in runs for row in _rows(run, config, keys)]
-    return pd.DataFrame(rows, columns=[*keys, "seed", "run", "state", "error", "metric", "value"]), keys
+    return pd.DataFrame(rows, columns=[*keys, "seed", "run", "state", "error", "metric", "value"])
 
 
 def _rows(run: Run, config: dict[str, Any], keys: list[str]) -> list[dict[str, Any]]:
@@ -45,5 +48,4 @@ def _rows(run: Run, config: dict[str, Any], keys: list[str]) -> list[dict[str, A
         "state": status.get("state", "running"),
         "error": status.get("error"),
     }
-    metrics = run.metrics or {None: None}
-    return [{**row, "metric": metric, "value": value} for metric, value in metrics.items()]
+    return [{**row, "metric": metric, "value": value} for metric, value in run.metrics.items()] or [row]

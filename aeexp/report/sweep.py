@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from aeexp.report.collect import collect, parameter
+from aeexp.report.collect import load, parameter, tidy, varying
 from aeexp.report.figure import curves
 from aeexp.report.table import Metric, Spec, statistics, wide
 from aeexp.runs.files import read_yaml, write, write_yaml
@@ -18,33 +18,32 @@ PREFERRED = ("reconstruction/squared_error", "linear_probe/accuracy", "linear_pr
 def announce(folder: Path, table: dict[str, Any], configs: list[dict[str, Any]]) -> None:
     """Keeps what a table shows, and every run that belongs in it, so that what is missing can be seen."""
     keys = [*table["rows"], *table["columns"]]
-    expected = [{key: parameter(config, key) for key in keys} for config in configs]
+    points = [{key: parameter(config, key) for key in keys} for config in configs]
+    expected = [dict(point) for point in dict.fromkeys(tuple(point.items()) for point in points)]
     write_yaml(folder / "table.yaml", {**table, "expected": expected})
 
 
 class Report:
-    """The runs below a directory, and the table they make. `by` and `metrics` replace what was announced."""
+    """The runs below a directory, and the table they make: the announced one, or one of whatever varies."""
 
     def __init__(self, folder: Path) -> None:
         node = read_yaml(folder / "table.yaml")
-        self.spec = Spec.of(node) if node else None
-        known = [*self.spec.rows, *self.spec.columns] if self.spec else []
-        self.runs, self.keys = collect(folder, known)
-        if self.spec is None:
-            self.spec = self._found(folder)
-        self.extra = [key for key in self.keys if key not in (*self.spec.rows, *self.spec.columns)]
-        self.expected = pd.DataFrame(node.get("expected", []), columns=self.keys)
-        for key in self.extra:  # an announced run is no line of its own in what it does not mention
-            self.expected = self.expected[self.expected[key].notna()]
+        runs = load(folder)
+        found = varying([config for _, config in runs])
+        self.spec = Spec.of(node) if node else _spec_of(str(folder), found)
+        announced = [*self.spec.rows, *self.spec.columns]
+        self.extra = [key for key in found if key not in announced]
+        self.keys = [*self.spec.rows, *self.extra, *self.spec.columns]
+        self.runs = tidy(runs, self.keys)
+        # where more varies than was announced, what is missing is no line of its own
+        self.expected = pd.DataFrame([] if self.extra else node.get("expected", []), columns=self.keys)
+        if not node:
+            measured = self.runs["metric"].dropna().unique()
+            names = [name for name in PREFERRED if name in measured] or list(measured)
+            self.spec.metrics.extend(Metric(name, name, 4) for name in names)
 
-    def _found(self, folder: Path) -> Spec:
-        columns = [key for key in self.keys if key == "bottleneck"]
-        rows = [key for key in self.keys if key not in columns] or ["model"]
-        if "model" in rows and "model" not in self.keys:
-            self.runs, self.keys = collect(folder, ["model"])
-        measured = self.runs["metric"].dropna().unique()
-        names = [name for name in PREFERRED if name in measured] or list(measured)
-        return Spec(str(folder), rows, columns, [Metric(name, name, 4) for name in names])
+    def tables(self) -> list[tuple[Metric, pd.DataFrame]]:
+        return [(m, wide(self.runs, self.expected, self.spec, m, self.extra)) for m in self.spec.metrics]
 
     def markdown(self) -> str:
         parts = [f"## {self.spec.title}"]
@@ -56,19 +55,18 @@ class Report:
         return "\n\n".join([*parts, *notes]) + "\n"
 
     def latex(self) -> str:
+        """One booktabs table a metric."""
         return "\n".join(
-            table.rename(columns=_tex, index=_tex).map(_tex).rename_axis(_tex(table.index.name)).to_latex(
-                caption=f"{_tex(self.spec.title)}: {_tex(metric.title)}", position="ht"
-            )
+            table.set_axis([_tex(name) for name in table.columns], axis=1)
+            .set_axis([_tex(name) for name in table.index], axis=0)
+            .map(_tex)
+            .to_latex(caption=f"{_tex(self.spec.title)}: {_tex(metric.title)}", position="ht")
             for metric, table in self.tables()
         )
 
     def csv(self) -> str:
         """A row a metric and combination of keys: mean, std, n."""
         return statistics(self.runs, self.keys).to_csv(index=False)
-
-    def tables(self) -> list[tuple[Metric, pd.DataFrame]]:
-        return [(m, wide(self.runs, self.expected, self.spec, m, self.extra)) for m in self.spec.metrics]
 
     def write(self, folder: Path) -> list[Path]:
         """Writes all forms into the directory and gives their paths."""
@@ -79,7 +77,7 @@ class Report:
             "runs.csv": self.runs.to_csv(index=False),
         }
         if self.spec.curve and self.runs["metric"].notna().any():
-            forms["table.png"] = curves(statistics(self.runs, self.keys), self.spec, self.extra, "png")
+            forms["table.png"] = curves(statistics(self.runs, self.keys), self.spec, self.extra)
         for name, content in forms.items():
             write(folder / name, content)
         return [folder / name for name in forms]
@@ -92,10 +90,14 @@ def refresh(folder: Path, force: bool = False) -> str:
         return ""
     report = Report(folder)
     paths = report.write(folder)
-    return "\n".join(["", report.markdown(), *(f"{path}" for path in paths)])
+    return "\n".join(["", report.markdown(), *map(str, paths)])
 
 
-def _tex(text: str) -> str:
-    for plain, tex in (("_", r"\_"), ("%", r"\%"), ("±", r"$\pm$"), ("—", "--"), ("#", r"\#"), ("&", r"\&")):
-        text = str(text).replace(plain, tex)
-    return text
+def _spec_of(title: str, keys: list[str]) -> Spec:
+    columns = [key for key in keys if key == "bottleneck"]
+    return Spec(title, [key for key in keys if key not in columns] or ["model"], columns, [])
+
+
+def _tex(text: Any) -> str:
+    marks = {"_": r"\_", "%": r"\%", "±": r"$\pm$", "—": "--", "#": r"\#", "&": r"\&"}
+    return "".join(marks.get(character, character) for character in str(text))

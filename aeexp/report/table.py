@@ -53,11 +53,13 @@ def wide(runs: pd.DataFrame, expected: pd.DataFrame, spec: Spec, metric: Metric,
     """
     rows = [*spec.rows, *extra]
     points = pd.concat([runs, expected])[[*rows, *spec.columns]].drop_duplicates()
-    lines = _ordered(points, rows, spec)
-    columns = _ordered(points, spec.columns, spec) if spec.columns else [()]
+    lines = ordered(points, rows, spec)
+    columns = ordered(points, spec.columns, spec) if spec.columns else [()]
     table: dict[str, list[str]] = {}
     for column in columns:
-        cells, theirs, differences = [], [], []
+        cells: list[str] = []
+        theirs: list[str] = []
+        differences: list[str] = []
         for line in lines:
             where = dict(zip([*rows, *spec.columns], [*line, *column], strict=True))
             chosen = runs[(runs[list(where)] == pd.Series(where)).all(axis=1)] if where else runs
@@ -65,9 +67,8 @@ def wide(runs: pd.DataFrame, expected: pd.DataFrame, spec: Spec, metric: Metric,
             failed = chosen.loc[chosen["state"] == "failed", "run"].nunique()
             cells.append(cell(values, failed, metric.digits))
             value, source = _published(spec, metric, where)
-            theirs.append(DASH if value is None else f"{value * metric.factor:.{metric.digits}f} [{source}]")
-            known = value is not None and len(values)
-            differences.append(f"{values.mean() - value * metric.factor:+.{metric.digits}f}" if known else DASH)
+            theirs.append(DASH if value is None else f"{value:.{metric.digits}f} [{source}]")
+            differences.append(DASH if value is None or values.empty else f"{values.mean() - value:+.{metric.digits}f}")
         name = ", ".join(f"{key} {value}" for key, value in zip(spec.columns, column, strict=True)) or metric.title
         table[name] = cells
         if any(text != DASH for text in theirs):
@@ -84,7 +85,9 @@ def cell(values: pd.Series, failed: int, digits: int) -> str:
     return f"{values.mean():.{digits}f}{deviation} ({len(values)})" + (f", {lost}" if lost else "")
 
 
-def _ordered(points: pd.DataFrame, keys: list[str], spec: Spec) -> list[tuple[str, ...]]:
+def ordered(points: pd.DataFrame, keys: list[str], spec: Spec) -> list[tuple[str, ...]]:
+    """The combinations of the keys' values, in the order in which the sweep names them, numbers by size."""
+
     def rank(line: tuple[str, ...]) -> list[tuple[int, float, str]]:
         return [_rank(value, spec.order.get(key, [])) for key, value in zip(keys, line, strict=True)]
 
@@ -103,5 +106,5 @@ def _rank(value: str, order: list[str]) -> tuple[int, float, str]:
 def _published(spec: Spec, metric: Metric, where: dict[str, str]) -> tuple[float | None, str]:
     for entry in spec.published:
         if entry["metric"] == metric.name and all(where.get(k) == str(v) for k, v in entry["where"].items()):
-            return entry["value"], str(entry["source"])
+            return entry["value"] * metric.factor, str(entry["source"])
     return None, ""

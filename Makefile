@@ -1,0 +1,34 @@
+PYTHON ?= python3
+BIN := .venv/bin
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: demo test check format bench results
+
+demo: .venv/done
+	$(BIN)/python train.py table=code_size data=digits sweep=demo \
+	  model=pca,pixels,undercomplete,deep,denoising,vae bottleneck=2,8,32 seed=0,1,2 trainer.max_epochs=40
+
+test: .venv/done lint
+	$(BIN)/python -m pytest
+
+check: .venv/done format lint
+	$(BIN)/python -m pytest -m "not slow"
+
+.PHONY: lint
+lint: .venv/done
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: .venv/done
+	$(BIN)/ruff check --fix --quiet . || true
+	$(BIN)/ruff format --quiet .
+
+bench: .venv/done
+	$(BIN)/python benchmarks/speed.py
+
+.venv/done: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@

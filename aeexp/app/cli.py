@@ -99,15 +99,9 @@ def _command_line() -> tuple[list[str], set[str]]:
 
 def _checked(overrides: list[str]) -> list[dict[str, Any]]:
     """Every point of the sweep. UserError where one of them cannot be run."""
-    sweep, seen = [], set()
-    for point in points(overrides):
-        config = composed("train", point)
-        values = settled(config, config.hydra)
-        sweep.append(values)
-        constructors = str({**values, "seed": None, "overrides": None})
-        if constructors not in seen:
-            seen.add(constructors)
-            check(values)
+    sweep = list(points("train", overrides))
+    for values in sweep:
+        check(values)
     return sweep
 
 

@@ -79,13 +79,20 @@ def with_table(name: str, overrides: list[str]) -> list[str]:
     return [*overrides, *(quoted(f"{key}={values}") for key, values in swept.items())]
 
 
-def points(overrides: list[str]) -> Iterator[list[str]]:
-    """Every combination of the swept values, as overrides without a sweep."""
+def points(name: str, overrides: list[str]) -> Iterator[dict[str, Any]]:
+    """The configuration of every combination of the swept values. Those that differ in the seed are composed once."""
     choices = [
         [f"{o.get_key_element()}={value}" for value in o.sweep_string_iterator()] if o.is_sweep_override() else [text]
         for o, text in zip(parsed(overrides), overrides, strict=True)
     ]
-    return map(list, itertools.product(*choices))
+    known: dict[tuple[str, ...], DictConfig] = {}
+    for point in itertools.product(*choices):
+        rest = tuple(text for text in point if not text.startswith("seed="))
+        if rest not in known:
+            known[rest] = composed(name, list(point))
+        for seed in set(point) - set(rest):
+            OmegaConf.update(known[rest], "seed", parsed([seed])[0].value())
+        yield settled(known[rest], known[rest].hydra)
 
 
 def for_each_point(overrides: list[str]) -> list[str]:

@@ -88,19 +88,17 @@ def cell(values: pd.Series, failed: int, digits: int) -> str:
 def ordered(points: pd.DataFrame, keys: list[str], spec: Spec) -> list[tuple[str, ...]]:
     """The combinations of the keys' values, in the order in which the sweep names them, numbers by size."""
 
-    def rank(line: tuple[str, ...]) -> list[tuple[int, float, str]]:
+    def rank(line: tuple[str, ...]) -> list[tuple[float, int, str]]:
         return [_rank(value, spec.order.get(key, [])) for key, value in zip(keys, line, strict=True)]
 
     return sorted(set(points[keys].astype(str).itertuples(index=False, name=None)), key=rank)
 
 
-def _rank(value: str, order: list[str]) -> tuple[int, float, str]:
-    if value in order:
-        return order.index(value), 0.0, value
+def _rank(value: str, order: list[str]) -> tuple[float, int, str]:
     try:
-        return len(order), float(value), value
+        return float(value), 0, value
     except ValueError:
-        return len(order), float("inf"), value
+        return 0.0, order.index(value) if value in order else len(order), value
 
 
 def _published(spec: Spec, metric: Metric, where: dict[str, str]) -> tuple[float | None, str]:

@@ -20,7 +20,9 @@ NETWORKS = [
 ]
 
 over_shapes = pytest.mark.parametrize("shape", SHAPES, ids=str)
-over_networks = pytest.mark.parametrize("network", NETWORKS, ids=lambda n: f"{type(n).__name__}{list(vars(n).values())}")
+over_networks = pytest.mark.parametrize(
+    "network", NETWORKS, ids=lambda n: f"{type(n).__name__}{list(vars(n).values())}"
+)
 
 
 def said(refusal):

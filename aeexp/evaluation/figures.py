@@ -16,5 +16,5 @@ def rows_of_images(rows: dict[str, Tensor], scale: float) -> Figure:
         line[0].text(-0.15, 0.5, name, ha="right", va="center", fontsize=8, transform=line[0].transAxes)
         for axes, image in zip(line, images / scale, strict=False):
             pixels = torch.nan_to_num(image).clamp(0, 1).movedim(0, -1).squeeze(-1)
-            axes.imshow(pixels, cmap="gray", vmin=0, vmax=1)
+            axes.imshow(pixels.numpy(), cmap="gray", vmin=0, vmax=1)
     return figure

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from aeexp.models.base import Autoencoder
-from aeexp.types import Batch, UserError
+from aeexp.types import Batch, Loss, UserError
 
 
 class Task(pl.LightningModule):
@@ -37,7 +37,10 @@ class Task(pl.LightningModule):
     def training_step(self, batch: Batch, _: int) -> Tensor:
         loss = self.model.loss(batch)
         self.tally.add("train", len(batch.x), loss.means, loss.stats)
-        return loss.total
+        total = loss.total
+        if not total.isfinite():
+            self._stop(loss)
+        return total
 
     def validation_step(self, batch: Batch, _: int) -> None:
         loss = self.model.loss(batch)
@@ -48,14 +51,14 @@ class Task(pl.LightningModule):
         self.log_dict(self.tally.means("val"))
 
     def on_train_epoch_end(self) -> None:
-        means = self.tally.means("train")
-        for name, mean in means.items():
-            if not mean.isfinite():
-                raise UserError(
-                    f"{name} became {mean.item()} in epoch {self.current_epoch + 1}: training stopped; the last good "
-                    "checkpoint is kept; a smaller optimizer.lr may help"
-                )
-        self.log_dict(means)
+        self.log_dict(self.tally.means("train"))
+
+    def _stop(self, loss: Loss) -> None:
+        name, mean = next((name, mean) for name, mean in loss.means.items() if not mean.isfinite())
+        raise UserError(
+            f"{name} became {mean.item()} in epoch {self.current_epoch + 1}, step {self.global_step + 1}: training "
+            "stopped, the last good checkpoint is kept; a smaller optimizer.lr may help"
+        )
 
 
 class Tally:

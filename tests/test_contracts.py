@@ -1,0 +1,155 @@
+"""What every option of every group keeps, composed as a user composes it."""
+
+from copy import deepcopy
+from functools import cache
+from pathlib import Path
+
+import pytest
+import torch
+
+from aeexp.app.parts import check, make_data, make_model, make_task, trainable
+from aeexp.app.sweep import CONFIGS, points, quoted
+from aeexp.evaluation.subject import Subject
+from aeexp.types import Batch
+
+
+def options(group):
+    return sorted(file.stem for file in (CONFIGS / group).glob("*.yaml"))
+
+
+GROUPS = sorted(folder.name for folder in CONFIGS.iterdir() if folder.is_dir())
+MODELS, CODES, NETWORKS = options("model"), options("code"), options("network")
+BASELINES = {"pca", "pixels", "random"}
+PARTS = [
+    f"{group}={option}"
+    for group in ("network", "code", "likelihood", "corruption", "initialization", "optimizer", "bottleneck")
+    for option in options(group)
+]
+
+
+@cache
+def composed(*words):
+    (config,) = points("train", [quoted(word) for word in words])
+    return config
+
+
+def configured(*words):
+    return deepcopy(composed(*words))
+
+
+def made(*words):
+    config = configured(*words)
+    torch.manual_seed(0)
+    data = make_data(config)
+    data.setup()
+    task = make_task(config, make_model(config, data.shape))
+    task.model.initialize(data.train.batches(500))
+    return task, data
+
+
+@pytest.fixture(scope="module")
+def batch():
+    x = torch.rand(24, 1, 8, 8, generator=torch.Generator().manual_seed(1))
+    return Batch(x, torch.arange(24) % 10)
+
+
+def test_every_group_has_options():
+    assert {group: len(options(group)) for group in GROUPS if len(options(group)) < 1} == {}
+    assert set(GROUPS) >= {"data", "model", "code", "network", "bottleneck", "likelihood", "evaluation", "table"}
+    assert len(MODELS) >= 12
+    assert len(PARTS) >= 25
+
+
+def test_every_model_file_is_in_the_catalogue_of_configs():
+    files = {file.stem for file in (Path(CONFIGS).parent / "aeexp" / "models").glob("[!_]*.py")} - {"base"}
+    targets = {configured(f"model={model}")["model"]["_target_"].split(".")[2] for model in MODELS}
+    assert targets == files
+
+
+@pytest.mark.parametrize("words", [[f"model={model}"] for model in MODELS] + [[part] for part in PARTS], ids="-".join)
+class TestEveryKindAndPart:
+    def test_loss_is_finite_per_example_and_total_is_one_number(self, words, batch):
+        task, _ = made(*words)
+        loss = task.model.loss(batch)
+        assert "recon" in loss.terms
+        assert loss.terms["recon"].shape == (len(batch.x),)
+        for term in loss.terms.values():
+            assert term.shape in ((), (len(batch.x),))
+            assert term.isfinite().all()
+        assert loss.total.shape == ()
+
+    def test_every_trainable_parameter_gets_a_gradient(self, words, batch):
+        task, _ = made(*words)
+        if not trainable(task.model):
+            assert words[0].removeprefix("model=") in BASELINES
+            return
+        task.model.loss(batch).total.backward()
+        without = [name for name, parameter in task.model.named_parameters() if parameter.grad is None]
+        assert without == []
+
+    def test_shapes_are_kept_and_encoding_is_deterministic_in_eval_mode(self, words, batch):
+        task, _ = made(*words)
+        model = task.model.eval()
+        code = model.encode(batch.x)
+        assert code.z.shape == code.mean.shape
+        assert len(code.mean) == len(batch.x)
+        assert torch.equal(code.mean, model.encode(batch.x).mean)
+        assert torch.equal(model.reconstruct(batch.x), model.reconstruct(batch.x))
+        assert model.reconstruct(batch.x).shape == batch.x.shape
+        assert model.decode(code.mean).shape == batch.x.shape
+
+    def test_loss_falls_on_one_batch(self, words, batch):
+        task, _ = made(*words)
+        if not trainable(task.model):
+            return
+        optimizer = task.configure_optimizers()
+
+        def step():
+            torch.manual_seed(0)
+            optimizer.zero_grad()
+            total = task.model.loss(batch).total
+            total.backward()
+            optimizer.step()
+            return total.item()
+
+        losses = [step() for _ in range(30)]
+        assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("model", MODELS)
+def test_every_kind_trains_or_is_refused_with_every_network(model, network, batch):
+    task, _ = made(f"model={model}", f"network={network}", "bottleneck=2")
+    assert task.model.loss(batch).total.isfinite()
+
+
+@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("model", MODELS)
+def test_every_kind_trains_with_every_code(model, code, batch):
+    task, _ = made(f"model={model}", f"code={code}", "bottleneck=1")
+    assert task.model.loss(batch).total.isfinite()
+
+
+@pytest.mark.parametrize("evaluation", options("evaluation"))
+@pytest.mark.parametrize("model", MODELS)
+def test_every_protocol_measures_every_kind(evaluation, model):
+    from aeexp.app.build import build
+
+    words = [f"model={model}", f"evaluation=[{evaluation}]", "bottleneck=2"]
+    task, data = made(*words)
+    node = configured(*words)["evaluation"][evaluation]
+    result = build({**node, **({"epochs": 1} if "epochs" in node else {})}, evaluation)(Subject(task.model, data, None))
+    assert result.metrics
+    assert all(isinstance(value, float) for value in result.metrics.values())
+
+
+@pytest.mark.parametrize("option", [f"experiment={name}" for name in options("experiment")])
+def test_every_recipe_composes(option):
+    config = configured(option)
+    assert config["evaluation"]
+    assert make_model(config, (1, 28, 28)) is not None
+
+
+@pytest.mark.parametrize("schedule", options("schedule"))
+def test_every_schedule_is_built(schedule):
+    check(configured(f"schedule={schedule}"))

@@ -1,0 +1,64 @@
+"""The house's laws that a program can see."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+# Each room may import from the rooms below it. Imports run one way, and siblings do not import each other.
+BELOW = {
+    "types": set(),
+    "activations": {"types"},
+    "initializations": set(),
+    "networks": {"types", "activations"},
+    "codes": {"types", "activations"},
+    "corruptions": {"types"},
+    "likelihoods": {"types", "activations"},
+    "data": {"types"},
+    "models": {"types", "networks", "codes", "corruptions", "likelihoods"},
+    "training": {"types", "models", "data"},
+    "evaluation": {"types", "models", "data", "activations"},
+    "runs": set(),
+    "report": {"runs"},
+    "app": {"types", "models", "data", "training", "evaluation", "runs", "report"},
+}
+FILES = sorted((ROOT / "aeexp").rglob("*.py"))
+
+
+def room(file):
+    return file.relative_to(ROOT / "aeexp").parts[0].removesuffix(".py")
+
+
+def imported(file):
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from ([f"aeexp.{name.name}" for name in node.names] if node.module == "aeexp" else [node.module])
+
+
+def test_the_rooms_are_found():
+    assert len(FILES) > 35
+    assert {room(file) for file in FILES} - {"__init__"} == set(BELOW)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
+def test_imports_run_one_way(file):
+    rooms = {name.split(".")[1] for name in imported(file) if name.startswith("aeexp.")}
+    assert rooms <= BELOW.get(room(file), set()) | {room(file)}
+    libraries = {name.split(".")[0] for name in imported(file)}
+    if room(file) != "app":
+        assert not libraries & {"hydra", "omegaconf"}
+    if room(file) in ("runs", "report"):
+        assert not libraries & {"torch", "pytorch_lightning", "torchvision"}
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
+def test_a_file_does_one_thing(file):
+    assert len(file.read_text().splitlines()) <= 200
+
+
+def test_the_programs_are_a_dozen_lines_each():
+    for name in ("train.py", "evaluate.py"):
+        assert len((ROOT / name).read_text().splitlines()) <= 20

@@ -114,3 +114,16 @@ def test_what_is_not_there_is_empty(tmp_path):
     assert read_json(tmp_path / "none.json") == {}
     assert read_yaml(tmp_path / "none.yaml") == {}
     assert find(tmp_path) == []
+
+
+def test_a_row_that_is_only_measured_otherwise_takes_the_weights_of_its_twin(tmp_path):
+    first, second, other = (
+        Run(tmp_path / name) for name in ("auto_1-12345678", "auto_fix-12345678", "auto_2-87654321")
+    )
+    assert second.twin() is None
+    write(first.checkpoints / "last.ckpt", b"weights")
+    assert second.twin() is None  # not trained to its end
+    first.mark_trained({})
+    assert other.twin() is None
+    second.adopt(second.twin())
+    assert (second.checkpoints / "last.ckpt").read_bytes() == b"weights"

@@ -20,7 +20,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from aeexp.runs.files import read_json, read_yaml, write_json, write_yaml
+from aeexp.runs.files import read_json, read_yaml, write, write_json, write_yaml
 
 # What of a configuration decides no number of the training: names, places, and what is measured afterwards.
 NOT_IDENTITY = ("runs", "sweep", "evaluation", "table", "choices", "overrides")
@@ -80,6 +80,16 @@ class Run:
     def finished(self, evaluation: dict[str, Any]) -> bool:
         """Trained, and measured by all of these protocols with these settings."""
         return self.trained and all(self.protocol(name, node) for name, node in evaluation.items())
+
+    def twin(self) -> "Run | None":
+        """A trained run of the same sweep and identity, under another name."""
+        same = self.path.parent.glob(f"*-{self.path.name.rpartition('-')[2]}")
+        return next((run for run in map(Run, sorted(same)) if run.path != self.path and run.trained), None)
+
+    def adopt(self, twin: "Run") -> None:
+        """Takes over the weights of a run of the same identity."""
+        for file in twin.checkpoints.glob("*.ckpt"):
+            write(self.checkpoints / file.name, file.read_bytes())
 
     def mark_trained(self, facts: dict[str, Any]) -> None:
         write_json(self.path / "results.json", {**self.results, "training": facts})

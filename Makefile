@@ -6,7 +6,7 @@ export OMP_NUM_THREADS ?= 1
 
 demo: .venv/done
 	$(BIN)/python train.py table=code_size data=digits sweep=demo \
-	  model=pca,pixels,undercomplete,deep,denoising,vae bottleneck=2,8,32 seed=0,1,2 trainer.max_epochs=40
+	  model=pca,pixels,undercomplete,deep,denoising,vae bottleneck=2,8,32 seed=0,1,2 trainer.max_epochs=20 optimizer.lr=0.005
 
 test: .venv/done lint
 	$(BIN)/python -m pytest
@@ -32,3 +32,6 @@ bench: .venv/done
 	$(BIN)/pip install --quiet --upgrade pip
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
+
+results: .venv/done
+	$(BIN)/python -m aeexp.report.readme $(wildcard runs/semi_supervised runs/code_size)

@@ -1,10 +1,12 @@
 """One thread for all tests; what several of them need."""
 
+import hashlib
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -14,7 +16,7 @@ torch.set_num_threads(1)
 
 
 @pytest.fixture
-def program(tmp_path):
+def program():
     """Runs a program of the project as a user does: program("train.py", "model=vae") -> its output and its code."""
 
     def run(script, *words, **environment):
@@ -23,3 +25,27 @@ def program(tmp_path):
         return subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=600)
 
     return run
+
+
+class Folder(type(Path())):
+    """A path that carries its files' checksums."""
+
+    md5: dict
+
+
+@pytest.fixture(scope="session")
+def idx_data(tmp_path_factory):
+    """MNIST and FashionMNIST of 120 + 40 random images in torchvision's own layout; `.md5` names their checksums."""
+    root, generator = Folder(tmp_path_factory.mktemp("data")), np.random.default_rng(0)
+    root.md5 = {}
+    for part, n in (("train", 120), ("t10k", 40)):
+        images = generator.integers(0, 256, (n, 28, 28), dtype=np.uint8)
+        labels = np.arange(n, dtype=np.uint8) % 10
+        for name, array in ((f"{part}-images-idx3-ubyte", images), (f"{part}-labels-idx1-ubyte", labels)):
+            header = bytes([0, 0, 8, array.ndim]) + b"".join(size.to_bytes(4, "big") for size in array.shape)
+            content = header + array.tobytes()
+            root.md5[name] = hashlib.md5(content).hexdigest()
+            for data_set in ("MNIST", "FashionMNIST"):
+                (root / data_set / "raw").mkdir(parents=True, exist_ok=True)
+                (root / data_set / "raw" / name).write_bytes(content)
+    return root

@@ -59,7 +59,8 @@ class Shuffled(Sampler[Tensor]):
     def __iter__(self) -> Iterator[Tensor]:
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
         batches = torch.randperm(self.n, generator=generator).split(self.batch_size)
-        return iter(batches[self.rank :: self.world][: len(self)])
+        # lazily: a resumed training makes the iterator before it sets the epoch
+        yield from batches[self.rank :: self.world][: len(self)]
 
 
 class InOrder(Sampler[Tensor]):

@@ -90,8 +90,9 @@ class Images(pl.LightningDataModule):
 
 
 def _loader(data: ByteImages, sampler: Sampler[Tensor]) -> DataLoader[Batch]:
-    # batch_size None: the sampler gives whole batches of positions, and the data set slices them
-    return DataLoader(data, batch_size=None, sampler=sampler, collate_fn=_as_it_is)
+    # batch_size None: the sampler gives whole batches of positions, and the data set slices them. A generator of its
+    # own: an iterator draws a number when it is made, which would shift the noise of a resumed epoch.
+    return DataLoader(data, batch_size=None, sampler=sampler, collate_fn=_as_it_is, generator=torch.Generator())
 
 
 def _as_it_is(batch: Any) -> Any:

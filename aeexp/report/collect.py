@@ -9,6 +9,7 @@ from aeexp.runs.run import Run, find
 
 # What a command line says that makes no two runs of a table differ.
 UNTOLD = {"runs", "sweep", "table", "evaluation", "threads", "data.root", "seed"}
+FACTS = ("seed", "run", "state", "error", "metric", "value")
 
 
 def parameter(config: dict[str, Any], key: str) -> str | None:
@@ -35,9 +36,9 @@ def load(folder: Path) -> list[tuple[Run, dict[str, Any]]]:
 
 
 def tidy(runs: list[tuple[Run, dict[str, Any]]], keys: list[str]) -> pd.DataFrame:
-    """Columns: keys, seed, run, state, error, metric, value. A run without results has one row, without metric."""
+    """Columns: keys, then FACTS. A run without results has one row, without metric."""
     rows = [row for run, config in runs for row in _rows(run, config, keys)]
-    return pd.DataFrame(rows, columns=[*keys, "seed", "run", "state", "error", "metric", "value"])
+    return pd.DataFrame(rows, columns=[*keys, *FACTS])
 
 
 def _rows(run: Run, config: dict[str, Any], keys: list[str]) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from aeexp.report.collect import load, parameter, tidy, varying
+from aeexp.report.collect import FACTS, load, parameter, tidy, varying
 from aeexp.report.figure import curves
 from aeexp.report.table import Metric, Spec, statistics, wide
 from aeexp.runs.files import read_yaml, write, write_yaml
@@ -24,17 +24,21 @@ def announce(folder: Path, table: dict[str, Any], configs: list[dict[str, Any]])
 
 
 class Report:
-    """The runs below a directory, and the table they make: the announced one, or one of whatever varies."""
+    """The runs below a directory, and the table they make: the announced one, or one of whatever varies.
+
+    A directory that holds no runs but the runs.csv of an earlier table is read from that.
+    """
 
     def __init__(self, folder: Path) -> None:
         node = read_yaml(folder / "table.yaml")
         runs = load(folder)
-        found = varying([config for _, config in runs])
+        stored = pd.read_csv(folder / "runs.csv", dtype=str) if not runs and (folder / "runs.csv").exists() else None
+        found = varying([config for _, config in runs]) if stored is None else list(stored.columns[: -len(FACTS)])
         self.spec = Spec.of(node) if node else _spec_of(str(folder), found)
         announced = [*self.spec.rows, *self.spec.columns]
         self.extra = [key for key in found if key not in announced]
         self.keys = [*self.spec.rows, *self.extra, *self.spec.columns]
-        self.runs = tidy(runs, self.keys)
+        self.runs = tidy(runs, self.keys) if stored is None else stored.astype({"value": float})
         # where more varies than was announced, what is missing is no line of its own
         self.expected = pd.DataFrame([] if self.extra else node.get("expected", []), columns=self.keys)
         if not node:

@@ -88,7 +88,15 @@ def test_same_seeds_give_the_same_split(options):
 
 
 def test_digest_changes_with_whatever_changes_the_split_or_its_labels():
-    changes = [{}, {"seed": 1}, {"seed": 2}, {"val": 0.2}, {"test": 0.1}, {"labels": 20}]
+    changes = [
+        {},
+        {"seed": 1},
+        {"seed": 2},
+        {"val": 0.2},
+        {"test": 0.1},
+        {"labels": 20},
+        {"val": 0.2, "test": 0.1},
+    ]
     changes += [{"labels": 20, "label_seed": 1}, {"labels": 20, "stratified": True}]
     assert len({images(**change).digest for change in changes}) == len(changes)
 

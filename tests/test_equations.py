@@ -473,9 +473,13 @@ def jacobian_norms(model, x):
 
 def contraction_of_a_sigmoid_layer(model, x):
     """sum_j s_j^2 (1 - s_j)^2 ||W_j||^2, Rifai et al. (2011), section 5.2"""
-    layer = model.code.project[0]
+    layer = next(layer for layer in model.code.modules() if isinstance(layer, nn.Linear))
     s = linear(x.flatten(1), layer.weight, layer.bias).sigmoid()
     return (s.square() * (1 - s).square()) @ layer.weight.square().sum(1)
+
+
+# the same map twice: the model has a short way for the code that is one layer, and the KL code goes the long one
+over_sigmoid_layers = pytest.mark.parametrize("code", [CODES["identity"], CODES["kl"]], ids=["identity", "kl"])
 
 
 @over_codes
@@ -489,9 +493,26 @@ def test_contraction_is_the_weighted_squared_norm_of_the_jacobian(code, network,
     assert loss.terms.keys() == {"recon", "contraction", *model.encode(data.x).terms}
 
 
-def test_contraction_of_a_sigmoid_layer_has_its_closed_form():
-    model, x = make(Contractive, weight=0.1), batch().x
+@over_sigmoid_layers
+def test_contraction_of_a_sigmoid_layer_has_its_closed_form(code):
+    model, x = make(Contractive, code, weight=0.1), batch().x
     same(model.jacobian_norm(x), contraction_of_a_sigmoid_layer(model, x))
+
+
+@pytest.mark.filterwarnings("ignore:Implicit dimension choice")
+@pytest.mark.parametrize(
+    "activation",
+    [
+        "Tanh",
+        "ReLU",
+        "Softplus",
+        pytest.param("Softmax", marks=pytest.mark.xfail(strict=True, reason="its units do not act each alone")),
+    ],
+)
+@over_networks
+def test_contraction_is_exact_for_any_activation_of_the_code(activation, network):
+    model, x = make(Contractive, partial(Identity, activation=activation), network, weight=0.1), batch().x
+    same(model.jacobian_norm(x), jacobian_norms(model, x))
 
 
 def test_contraction_is_at_the_clean_image():
@@ -505,8 +526,9 @@ def test_contraction_of_an_orthogonal_map_is_the_width_of_the_code():
     same(model.jacobian_norm(batch().x), torch.full((5,), 3.0))
 
 
-def test_gradient_of_the_contraction_is_that_of_its_closed_form_and_spares_the_decoder():
-    model, x = make(Contractive, weight=0.1), batch().x
+@over_sigmoid_layers
+def test_gradient_of_the_contraction_is_that_of_its_closed_form_and_spares_the_decoder(code):
+    model, x = make(Contractive, code, weight=0.1), batch().x
     norm = model.jacobian_norm(x).sum()
     layer = list(model.code.parameters())
     found = torch.autograd.grad(norm, layer, retain_graph=True)

@@ -1,6 +1,5 @@
 """Whole runs through the command line, as a user does them."""
 
-import json
 import re
 import signal
 import subprocess
@@ -48,16 +47,6 @@ def test_one_run_leaves_all_that_it_promises(program, tmp_path):
     again = program("train.py", "model=vae", "bottleneck=2", "trainer.max_epochs=2", f"runs={tmp_path}")
     assert "finished before" in again.stdout
     assert (run.path / "results.json").read_bytes() == before
-
-
-def test_the_sweep_of_the_readme_makes_eighteen_runs_side_by_side(program, tmp_path, idx_data):
-    words = ["model=sparse,contractive,vae", "data=mnist,fashion", "bottleneck=1,10,32"]
-    quick = ["trainer.max_epochs=1", "data.val=20", f"data.root={idx_data}", "evaluation=[reconstruction]"]
-    sums = [f"data.source.md5={json.dumps(idx_data.md5)}".replace('"', "").replace(" ", "")]
-    done = program("train.py", "-m", *words, *quick, *sums, f"runs={tmp_path}")
-    assert done.returncode == 0, done.stderr
-    assert list(states(tmp_path).values()) == ["completed"] * 18
-    assert "vae fashion" in done.stdout
 
 
 def test_a_killed_run_goes_on_and_ends_where_one_that_was_left_alone_does(program, tmp_path):

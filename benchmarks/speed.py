@@ -1,11 +1,9 @@
 """How fast a run trains, and in how much memory, against what one would write without this project.
 
-    python benchmarks/speed.py [--pairs 5] [--check]
-
-Prints a table and keeps it in benchmarks/speed.md. Images are random bytes of MNIST's shape, the model is 784-32-784
-with Adam as configured, on one thread. Ours is what train.py does; the others are a bare loop over floats in memory,
-and the same loop over torchvision's MNIST with ToTensor and a DataLoader. They take turns in one process, so that
-both sides of a ratio see the same machine, and a ratio is the median over such pairs.
+Ours is what train.py does, from the configuration to the checkpoints: 784-32-784 on random bytes of MNIST's shape.
+The others are a bare loop over floats in memory, and that loop over torchvision's MNIST with ToTensor and a
+DataLoader. All run in one process on one thread and take turns, so that a pair sees the same machine. The table goes
+to the terminal and to benchmarks/speed.md.
 """
 
 import argparse
@@ -22,6 +20,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any
+from unittest.mock import patch
 
 import pytorch_lightning as pl
 import torch
@@ -42,12 +41,14 @@ from aeexp.runs.facts import peak_memory
 from aeexp.runs.run import Run
 
 IMAGES, FEW, PIXELS, CODE = 60_000, 6_000, 28 * 28, 32
-COLUMNS = ("measure", "ours", "other", "ratio (min..max)", "target", "met")
+# Lightning turns this on for the whole process, and Adam then looks for a driver in every step; a loop without
+# Lightning does not
+WITHOUT_LIGHTNING = {"PYTORCH_NVML_BASED_CUDA_CHECK": "0"}
 
 
 @dataclass(frozen=True)
 class Noise:
-    """A source of n training images of random bytes, and one more, which is all the validation there is."""
+    """A source of n training images, and one more, which is all the validation there is."""
 
     n: int
 
@@ -62,25 +63,19 @@ class Noise:
 
 
 class Turns(pl.Callback):
-    """Seconds of an epoch of ours, from its start to the next one's, and of each of the others, run in between.
-
-    A row of `seconds` is one turn. The first epoch, which warms everybody up, is not in it.
-    """
+    """Before each epoch of ours, one of each of the others. Ours lasts until the next one starts."""
 
     def __init__(self, *others: Callable[[], None]) -> None:
-        self.others, self.seconds, self.started = others, list[list[float]](), 0.0
+        self.others, self.started = others, 0.0
+        self.seconds: list[list[float]] = []  # a row a turn: ours, then the others
 
     def on_train_epoch_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        self._end_ours(trainer)
-        others = [seconds(other) for other in self.others]
-        if trainer.current_epoch:
-            self.seconds.append(others)
+        self.on_train_end(trainer, module)
+        with patch.dict(os.environ, WITHOUT_LIGHTNING):
+            self.seconds.append([seconds(other) for other in self.others])
         self.started = perf_counter()
 
     def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        self._end_ours(trainer)
-
-    def _end_ours(self, trainer: pl.Trainer) -> None:
         if self.seconds:
             self.seconds[-1].insert(0, perf_counter() - self.started)
 
@@ -103,21 +98,20 @@ class Row:
 
     @property
     def cells(self) -> tuple[str, ...]:
-        spread = f" ({min(self.ratios):.2f}..{max(self.ratios):.2f})" if len(self.ratios) > 1 else ""
-        ratio, target = f"{median(self.ratios):.2f}{spread}", f"{self.bound} {self.target:g}"
-        return self.measure, self.ours, self.other, ratio, target, "yes" if self.met else "no"
+        ratio = f"{median(self.ratios):.2f} ({min(self.ratios):.2f}..{max(self.ratios):.2f})"
+        return self.measure, self.ours, self.other, ratio, f"{self.bound} {self.target}", "yes" if self.met else "no"
 
 
 def timed(measure: str, ours: list[float], other: list[float], bound: str, target: float) -> Row:
-    """≤ bounds our seconds over theirs, ≥ theirs over ours; the lists have an entry a pair."""
+    """≤ bounds our seconds over the other's, ≥ the other's over ours."""
     ratios = [a / b if bound == "≤" else b / a for a, b in zip(ours, other, strict=True)]
     return Row(measure, f"{median(ours):.3f} s", f"{median(other):.3f} s", ratios, bound, target)
 
 
 def configured(n: int, batch_size: int) -> dict[str, Any]:
-    """What train.py would run, with random images as its data."""
-    overrides = ["data=mnist", "model=undercomplete", "optimizer=adam", f"bottleneck='{CODE}'", "data.val=1"]
-    config = composed("train", [*overrides, f"data.batch_size={batch_size}", "trainer.accelerator=cpu"])
+    """What train.py would run, with noise for its data."""
+    words = ["data=mnist", "data.val=1", f"data.batch_size={batch_size}", f"bottleneck='{CODE}'", "optimizer=adam"]
+    config = composed("train", [*words, "model=undercomplete", "trainer.accelerator=cpu"])
     values = settled(config, config.hydra)
     values["data"]["source"] = Noise(n)
     return values
@@ -130,16 +124,21 @@ def loaded(config: dict[str, Any]) -> Images:
     return data
 
 
-def fit(config: dict[str, Any], data: Images, epochs: int, *callbacks: pl.Callback) -> None:
-    """Trains as train.py does, in a directory that is gone afterwards."""
-    config["trainer"]["max_epochs"] = epochs
-    config["schedule"] = {type(callback).__name__: callback for callback in callbacks}
+def fit(config: dict[str, Any], data: Images, epochs: int, schedule: dict[str, pl.Callback]) -> None:
+    config = {**config, "trainer": {**config["trainer"], "max_epochs": epochs}, "schedule": schedule}
     with TemporaryDirectory() as folder, redirect_stdout(StringIO()):
         session.fit(Run(Path(folder)), config, make_task(config, make_model(config, data.shape)), data)
 
 
+def compared(config: dict[str, Any], data: Images, pairs: int, *batches: Callable[[], Iterable[Tensor]]) -> Any:
+    """Seconds of our epochs, then those of a bare loop over each of `batches`. One turn more warms all of them up."""
+    turns = Turns(*(bare(config, each) for each in batches))
+    fit(config, data, pairs + 1, {"turns": turns})
+    return map(list, zip(*turns.seconds[1:], strict=True))
+
+
 def bare(config: dict[str, Any], batches: Callable[[], Iterable[Tensor]]) -> Callable[[], None]:
-    """An epoch of the loop one would write: `batches` gives x (B, 784)."""
+    """An epoch of the loop one would write; x is (B, 784)."""
     model = nn.Sequential(nn.Linear(PIXELS, CODE), nn.Linear(CODE, PIXELS))
     optimizer = build(config["optimizer"], "optimizer")(model.parameters())
 
@@ -154,46 +153,23 @@ def bare(config: dict[str, Any], batches: Callable[[], Iterable[Tensor]]) -> Cal
 
 
 def floats(data: Images) -> Callable[[], Iterable[Tensor]]:
-    """Shuffled batches of a float tensor in memory, by index_select, which is faster than indexing."""
-    x = data.train.x.flatten(1) / 255
+    x = data.train.x.flatten(1) / 255  # index_select is faster here than x[i]
     return lambda: (x.index_select(0, i) for i in torch.randperm(len(x)).split(data.batch_size))
 
 
 def torchvision_loader(data: Images) -> DataLoader[Any]:
-    """The usual loader of the usual data set, which is here made around images in memory instead of read."""
-    mnist = MNIST.__new__(MNIST)
+    mnist = MNIST.__new__(MNIST)  # its constructor would read files
     mnist.data, mnist.targets = data.train.x.squeeze(1), data.train.y
     mnist.transform, mnist.target_transform = ToTensor(), None
     return DataLoader(mnist, batch_size=data.batch_size, shuffle=True, num_workers=0)
 
 
 def memory() -> Iterator[Row]:
-    ours, other = (in_a_fresh_process(peak, training) for training in (True, False))
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), max_tasks_per_child=1) as fresh:
+        ours, other = fresh.map(peak, (True, False))
     sides = f"{ours / 1e6:.0f} MB", f"{other / 1e6:.0f} MB"
     more = (ours - other) / (IMAGES * PIXELS * 4)
-    yield Row("peak memory above that of the bytes, in data sets of float32", *sides, [more], "≤", 1.5)
-
-
-def large_batches(pairs: int) -> Iterator[Row]:
-    config = configured(IMAGES, batch_size=256)
-    data = loaded(config)
-    usual = torchvision_loader(data)
-    turns = Turns(bare(config, floats(data)), bare(config, lambda: (x.flatten(1) for x, _ in usual)))
-    fit(config, data, pairs + 1, turns)
-    ours, loop, loader = map(list, zip(*turns.seconds, strict=True))
-    yield timed("epoch at batch 256, bare loop", ours, loop, "≤", 1.3)
-    yield timed("epoch at batch 256, torchvision", ours, loader, "≥", 6)
-    paths = [(seconds(exhaust, data.train_dataloader()), seconds(exhaust, usual)) for _ in range(pairs)]
-    yield timed("its data alone, torchvision", *map(list, zip(*paths, strict=True)), "≥", 25)
-
-
-def small_batches(pairs: int) -> Iterator[Row]:
-    config = configured(FEW, batch_size=10)
-    data = loaded(config)
-    turns = Turns(bare(config, floats(data)))
-    fit(config, data, pairs + 1, turns)
-    ours, loop = map(list, zip(*turns.seconds, strict=True))
-    yield timed(f"epoch of {FEW:,} at batch 10, bare loop", ours, loop, "≤", 1.8)
+    yield Row("peak memory over the bytes' own, in data sets of float32", *sides, [more], "≤", 1.5)
 
 
 def peak(training: bool) -> int:
@@ -201,20 +177,29 @@ def peak(training: bool) -> int:
     quietly_on_one_thread()
     config = configured(IMAGES, batch_size=256)
     if training:
-        fit(config, loaded(config), 1)
+        fit(config, loaded(config), 1, {})
     else:
         config["data"]["source"].load(Path())
     return peak_memory()
 
 
-def in_a_fresh_process(function: Callable[[bool], int], argument: bool) -> int:
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(function, argument).result()
+def large_batches(pairs: int) -> Iterator[Row]:
+    config = configured(IMAGES, batch_size=256)
+    data = loaded(config)
+    usual = torchvision_loader(data)
+    ours, loop, loader = compared(config, data, pairs, floats(data), lambda: (x.flatten(1) for x, _ in usual))
+    yield timed("epoch, batch 256: bare loop", ours, loop, "≤", 1.3)
+    yield timed("epoch, batch 256: torchvision", ours, loader, "≥", 6)
+    paths = [[seconds(exhaust, each) for each in (data.train_dataloader(), usual)] for _ in range(pairs)]
+    ours, loader = map(list, zip(*paths, strict=True))
+    yield timed("data alone, batch 256: torchvision", ours, loader, "≥", 25)
 
 
-def quietly_on_one_thread() -> None:
-    session.quiet()
-    torch.set_num_threads(1)
+def small_batches(pairs: int) -> Iterator[Row]:
+    config = configured(FEW, batch_size=10)
+    data = loaded(config)
+    ours, loop = compared(config, data, pairs, floats(data))
+    yield timed(f"epoch of {FEW:,}, batch 10: bare loop", ours, loop, "≤", 1.8)
 
 
 def exhaust(batches: Iterable[Any]) -> None:
@@ -228,15 +213,21 @@ def seconds(work: Callable[..., None], *arguments: Any) -> float:
     return perf_counter() - start
 
 
+def quietly_on_one_thread() -> None:
+    session.quiet()
+    torch.set_num_threads(1)
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pairs", type=int, default=5, help="turns of each side (5)")
+    parser = argparse.ArgumentParser(description="Compare our speed and memory with the usual ways.")
+    parser.add_argument("--pairs", type=int, default=5, help="how often each takes its turn (5)")
     parser.add_argument("--check", action="store_true", help="exit with 1 where a target is missed")
     options = parser.parse_args()
     quietly_on_one_thread()
-    # memory first: the peak of a child starts at the size its parent had
+    # memory first: a child's peak starts at the size that its parent has
     rows = [*memory(), *large_batches(options.pairs), *small_batches(options.pairs)]
-    table = tabulate([row.cells for row in rows], COLUMNS, tablefmt="github", disable_numparse=True)
+    header = ("measure", "ours", "other", "ratio (min..max)", "target", "met")
+    table = tabulate([row.cells for row in rows], header, tablefmt="github", disable_numparse=True)
     facts = f"torch {torch.__version__}, {os.cpu_count()} CPUs, 1 thread, {options.pairs} pairs"
     print(f"{table}\n\n{facts}")
     Path(__file__).with_suffix(".md").write_text(f"{table}\n\n{facts}\n")

@@ -299,6 +299,19 @@ def test_order_depends_on_seed_and_epoch_and_on_nothing_else():
     assert all(map(torch.equal, orders, again))
 
 
+def test_order_is_that_of_the_epoch_set_before_the_first_batch_is_asked_for():
+    sampler = Shuffled(50, 8, 0, 1, 0)
+    batches = iter(sampler)  # a resumed training makes its iterator first
+    sampler.set_epoch(3)
+    assert torch.equal(torch.cat(list(batches)), torch.cat(epoch_of(50, 8, epoch=3)))
+
+
+def test_loaders_draw_nothing_from_the_noise_of_the_training():
+    data, state = images(), torch.get_rng_state()
+    assert len(list(data.train_dataloader())) == 9 and len(list(data.val_dataloader())) == 2
+    assert torch.equal(torch.get_rng_state(), state)
+
+
 @pytest.mark.parametrize("world", [2, 3])
 @pytest.mark.parametrize(("n", "batch_size"), [(20, 4), (23, 4), (24, 4), (23, 1)])
 def test_processes_share_no_example_and_take_equally_many_batches(n, batch_size, world):

@@ -16,10 +16,8 @@ from conftest import ROOT
 from aeexp.report.readme import catalogue, filled
 
 README = (ROOT / "README.md").read_text()
-COMMANDS = [
-    line.split("  #")[0].strip() for block in re.findall(r"```\n(.*?)```", README, re.S) for line in block.split("\n")
-]
-COMMANDS = [command for command in COMMANDS if command.split(" ")[0] in ("make", "python", "tensorboard")]
+LINES = "\n".join(re.findall(r"```\n(.*?)```", README, re.S)).splitlines()
+COMMANDS = [line.split("  #")[0].strip() for line in LINES if re.match(r"(make|python|tensorboard) ", line)]
 QUICK = {
     "make demo": [],
     "make test": [],
@@ -79,10 +77,9 @@ def test_the_command_works(place, idx_data, command):
 
 @pytest.mark.slow
 def test_make_demo_sweeps_the_embedded_digits(place, idx_data):
-    dry = subprocess.run(
-        ["make", "-n", "-o", ".venv/done", "demo"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    command = dry.stdout.replace("\\\n", " ").strip().replace(".venv/bin/python", "python")
+    dry_run = ["make", "-n", "-o", ".venv/done", "demo"]
+    printed = subprocess.run(dry_run, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    command = printed.replace("\\\n", " ").strip().replace(".venv/bin/python", "python")
     assert {"data=digits", "seed=0,1,2"} < set(shlex.split(command))
     quick = re.sub(r"max_epochs=\d+", "max_epochs=1", command).replace("seed=0,1,2", "seed=0").replace("2,8,32", "2")
     done = run(place, idx_data, quick)

@@ -478,7 +478,7 @@ def contraction_of_a_sigmoid_layer(model, x):
     return (s.square() * (1 - s).square()) @ layer.weight.square().sum(1)
 
 
-# the same map twice: the model has a short way for the code that is one layer, and the KL code goes the long one
+# one map twice: the model has a short way for a code that is one layer, and the KL code goes the long one
 ONE_LAYER = {name: CODES[name] for name in ("identity", "kl")}
 over_sigmoid_layers = pytest.mark.parametrize("code", ONE_LAYER.values(), ids=ONE_LAYER)
 

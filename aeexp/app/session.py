@@ -22,6 +22,7 @@ from aeexp.evaluation.subject import Subject
 from aeexp.runs.facts import environment, peak_memory
 from aeexp.runs.files import write
 from aeexp.runs.run import Run
+from aeexp.training.pictures import Reconstructions
 from aeexp.training.progress import progress
 from aeexp.training.task import Task
 from aeexp.types import UserError
@@ -76,6 +77,7 @@ def fit(run: Run, config: dict[str, Any], task: Task, data: Images) -> None:
             keep(filename="best", monitor="val/loss"),
             keep(filename="last"),
             shown,
+            Reconstructions(data),
             *build(config["schedule"], "schedule").values(),
         ],
         default_root_dir=run.path,

@@ -4,12 +4,11 @@ import io
 import logging
 import time
 import warnings
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from pytorch_lightning.callbacks import ModelCheckpoint, ProgressBar
+from pytorch_lightning.callbacks import ProgressBar
 from pytorch_lightning.loggers import TensorBoardLogger
 from torch.optim import Optimizer
 from torch.utils.tensorboard import SummaryWriter
@@ -22,6 +21,7 @@ from aeexp.evaluation.subject import Subject
 from aeexp.runs.facts import environment, peak_memory
 from aeexp.runs.files import write
 from aeexp.runs.run import Run
+from aeexp.training.checkpoints import Checkpoints
 from aeexp.training.pictures import Reconstructions
 from aeexp.training.progress import progress
 from aeexp.training.task import Task
@@ -67,15 +67,13 @@ def fit(run: Run, config: dict[str, Any], task: Task, data: Images) -> None:
         return
     if last.exists():
         load(last)
-    keep = partial(ModelCheckpoint, run.checkpoints, save_on_train_epoch_end=True, enable_version_counter=False)
     shown = progress()
     trainer = build(
         config["trainer"],
         "trainer",
         logger=TensorBoardLogger(run.path, name="", version="", default_hp_metric=False),
         callbacks=[
-            keep(filename="best", monitor="val/loss"),
-            keep(filename="last"),
+            Checkpoints(run.checkpoints),
             shown,
             Reconstructions(data),
             *build(config["schedule"], "schedule").values(),

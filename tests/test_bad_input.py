@@ -48,6 +48,7 @@ def refused(monkeypatch, tmp_path):
         ("network.widths=[a]", ["network.widths", "list[int]"]),
         ("code.activation=Relu", ["Relu", "ReLU"]),
         ("checkpoint=newest", ["newest", "best", "last"]),
+        ("+evaluation.probe.C=1", ["evaluation.probe.C", "evaluation=[reconstruction,linear_probe]"]),
         ("evaluation=[knn]", ["evaluation=knn", "linear_probe"]),
         ("model._target_=os.system", ["os.system", "aeexp"]),
         ("=3", ["=3"]),

@@ -216,10 +216,7 @@ def test_kl_refuses_a_rho_that_no_sigmoid_unit_has(rho):
     "code",
     [
         partial(KL, weight=1.0, rho=0.1),
-        pytest.param(
-            partial(L1, activation="Sigmoid", weight=1.0),
-            marks=pytest.mark.xfail(strict=True, reason="L1 gives the sum for the mean"),
-        ),
+        partial(L1, activation="Sigmoid", weight=1.0),
     ],
     ids=["KL", "L1"],
 )
@@ -508,7 +505,6 @@ def test_contraction_is_exact_for_any_activation_of_the_code(network, activation
 
 
 @pytest.mark.filterwarnings("ignore:Implicit dimension choice")
-@pytest.mark.xfail(strict=True, reason="the short way takes each unit for one that acts alone")
 def test_contraction_is_exact_where_an_activation_couples_the_units():
     model, x = make(Contractive, partial(Identity, activation="Softmax"), weight=0.1), batch().x
     same(model.jacobian_norm(x), jacobian_norms(model, x))

@@ -33,7 +33,9 @@ QUICK = {
         "bottleneck=2,10",
         "seed=0,1",
     ],
-    "python evaluate.py run=runs/single evaluation=[reconstruction,linear_probe]": ["evaluation.linear_probe.draws=2"],
+    "python evaluate.py run=runs/single evaluation=[reconstruction,linear_probe]": [
+        "evaluation.linear_probe.labels=[0.5]"
+    ],
     "python -m aeexp.report runs/code_size --format latex": [],
     "tensorboard --logdir runs": [],
 }
@@ -77,7 +79,7 @@ def test_the_command_works(place, idx_data, command):
 
 @pytest.mark.slow
 def test_make_demo_sweeps_the_embedded_digits(place, idx_data):
-    dry_run = ["make", "-n", "-o", ".venv/done", "demo"]
+    dry_run = ["make", "--no-print-directory", "-n", "-o", ".venv/done", "demo"]
     printed = subprocess.run(dry_run, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     command = printed.replace("\\\n", " ").strip().replace(".venv/bin/python", "python")
     assert {"data=digits", "seed=0,1,2"} < set(shlex.split(command))

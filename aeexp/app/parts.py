@@ -45,6 +45,10 @@ def check(config: dict[str, Any]) -> None:
         raise UserError(f"nothing reads {', '.join(unknown)}: the configuration has {', '.join(sorted(KNOWN))}")
     if config["checkpoint"] not in ("best", "last"):
         raise UserError(f"checkpoint={config['checkpoint']} is neither best nor last")
+    for word in config["overrides"]:
+        group, _, name = word.lstrip("+").partition(".")
+        if group == "evaluation" and name.split(".")[0] not in {"", *config["evaluation"]}:
+            raise UserError(f"{word} is of no chosen protocol: add it to evaluation=[{','.join(config['evaluation'])}]")
     data = make_data(config)
     with torch.device("meta"):
         model = make_model(config, data.shape)

@@ -66,7 +66,9 @@ def settled(config: DictConfig, hydra: Any) -> dict[str, Any]:
     values = plain(OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"]))
     choices = {key: choice for key, choice in plain(hydra.runtime.choices).items() if not key.startswith("hydra/")}
     words = {override.get_key_element(): override.get_value_string() for override in parsed(list(hydra.overrides.task))}
-    return {**values, "choices": choices, "overrides": words}
+    # what a table or a recipe says of a protocol that was not chosen is left unsaid
+    protocols = {name: node for name, node in values["evaluation"].items() if "_target_" in node}
+    return {**values, "evaluation": protocols, "choices": choices, "overrides": words}
 
 
 def with_table(name: str, overrides: list[str]) -> list[str]:

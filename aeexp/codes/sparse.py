@@ -20,7 +20,7 @@ class L1(nn.Module):
     def forward(self, h: Tensor) -> Code:
         z = self.project(h)
         size = z.abs().flatten(1).sum(1)  # (B,)
-        return Code(z, z, {"l1": self.weight * size}, {"mean_activation": size})
+        return Code(z, z, {"l1": self.weight * size}, {"mean_activation": z.flatten(1).mean(1)})
 
 
 class KL(nn.Module):

@@ -60,7 +60,7 @@ class Shuffled(Sampler[Tensor]):
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
         batches = torch.randperm(self.n, generator=generator).split(self.batch_size)
         # lazily: a resumed training makes the iterator before it sets the epoch
-        yield from batches[self.rank :: self.world][: len(self)]
+        yield from (batches[(self.rank + self.world * k) % len(batches)] for k in range(len(self)))
 
 
 class InOrder(Sampler[Tensor]):

@@ -25,8 +25,14 @@ def draw(y: Tensor, labels: int | float, stratified: bool, seed: int) -> Tensor:
         return known
     if not stratified:
         return known[torch.randperm(len(known), generator=torch.Generator().manual_seed(seed))[:n]]
-    classes = len(y[known].unique())
-    if n < classes or len(known) - n < classes:
-        raise UserError(f"labels={labels} leaves a class of {classes} without an example: ask for at least {classes}")
-    chosen, _ = train_test_split(known.numpy(), train_size=n, stratify=y[known].numpy(), random_state=seed)
+    classes = y[known]
+    try:
+        chosen, _ = train_test_split(known.numpy(), train_size=n, stratify=classes.numpy(), random_state=seed)
+    except ValueError:  # of scikit-learn, where the shares of the classes cannot be kept
+        chosen = known[:0].numpy()
+    if len(y[chosen].unique()) < len(classes.unique()):
+        raise UserError(
+            f"labels={labels} is {n} examples, too few to hold each of {len(classes.unique())} classes by its share: "
+            "ask for more, or choose data.stratified=false"
+        )
     return torch.as_tensor(chosen)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from aeexp.data.labels import draw
 from aeexp.evaluation.subject import Result, Subject
+from aeexp.types import UserError
 
 
 class LinearProbe:
@@ -40,6 +41,8 @@ class LinearProbe:
             accuracies = []
             for number in range(1 if everything else self.draws):
                 chosen = draw(y, labels, self.stratified, self.seed * 1_000 + number).numpy()
+                if len(y[chosen].unique()) < 2:
+                    raise UserError(f"labels={labels} draws examples of one class alone for the probe: ask for more")
                 probe = LogisticRegression(C=self.C, max_iter=self.max_iter)
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore", ConvergenceWarning)  # `converged` tells

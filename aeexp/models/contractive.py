@@ -14,12 +14,16 @@ from aeexp.codes.identity import Identity
 from aeexp.models.base import Factored, Parts
 from aeexp.types import Batch, Loss
 
+# activations that act on each unit alone
+UNITWISE = (nn.Identity, nn.Sigmoid, nn.Tanh, nn.ReLU, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Softplus)
+
 
 class Contractive(Factored):
     def __init__(self, parts: Parts, weight: float) -> None:
         super().__init__(parts)
         self.weight = weight
-        one_layer = isinstance(self.code, Identity) and all(isinstance(layer, nn.Flatten) for layer in self.encoder)
+        hidden = [layer for layer in self.encoder if not isinstance(layer, nn.Flatten)]
+        one_layer = not hidden and isinstance(self.code, Identity) and isinstance(self.code.project[-1], UNITWISE)
         self.jacobian_norm = self.norm_of_one_layer if one_layer else self.norm_of_any
 
     def loss(self, batch: Batch) -> Loss:

@@ -12,8 +12,8 @@ UNTOLD = {"runs", "sweep", "table", "evaluation", "threads", "data.root", "seed"
 FACTS = ("seed", "run", "state", "error", "metric", "value")
 
 
-def parameter(config: dict[str, Any], key: str) -> str | None:
-    """What a run chose in a group, or its value at a dotted key, as text."""
+def parameter(config: dict[str, Any], key: str) -> str:
+    """What a run chose in a group, or its value at a dotted key, as text; a dash where it has none."""
     if key == "bottleneck":
         return str(config["bottleneck"]["dim"])
     if key in config["choices"]:
@@ -21,7 +21,7 @@ def parameter(config: dict[str, Any], key: str) -> str | None:
     value: Any = config
     for name in key.split("."):
         value = value.get(name) if isinstance(value, dict) else None
-    return None if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    return "—" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def varying(configs: list[dict[str, Any]]) -> list[str]:

@@ -10,9 +10,13 @@ def activation(name: str) -> nn.Module:
 
     Raises UserError where torch.nn has no such activation.
     """
-    found = getattr(nn, name, None)
-    if not (isinstance(found, type) and issubclass(found, nn.Module)):
+    found = getattr(nn.modules.activation, name, nn.Identity if name == "Identity" else None)
+    try:
+        made = found() if isinstance(found, type) else None
+    except TypeError:  # MultiheadAttention and the like, which cannot be made from a name
+        made = None
+    if not isinstance(made, nn.Module) or type(made) is nn.Module:
         raise UserError(
             f"torch.nn has no activation {name!r}: name one of its classes, such as ReLU, Sigmoid, Tanh or Identity"
         )
-    return found()
+    return made

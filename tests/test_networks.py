@@ -136,3 +136,9 @@ def test_unknown_activation_is_refused_by_name(name):
         with pytest.raises(UserError) as refusal:
             build()
         assert repr(name) in said(refusal)
+
+
+@pytest.mark.parametrize("name", ["Relu", "Linear", "Module", "MultiheadAttention", "Tensor", ""])
+def test_what_is_no_activation_is_refused(name):
+    with pytest.raises(UserError, match="Identity"):
+        activation(name)

@@ -32,7 +32,7 @@ def draw(y: Tensor, labels: int | float, stratified: bool, seed: int) -> Tensor:
         chosen = known[:0].numpy()
     if len(y[chosen].unique()) < len(classes.unique()):
         raise UserError(
-            f"labels={labels} is {n} examples, too few to hold each of {len(classes.unique())} classes by its share: "
-            "ask for more, or choose data.stratified=false"
+            f"labels={labels} is {n} of {len(known)} examples, which cannot be drawn with each of "
+            f"{len(classes.unique())} classes by its share: ask for another number, or choose data.stratified=false"
         )
     return torch.as_tensor(chosen)

@@ -7,6 +7,8 @@ from matplotlib.figure import Figure
 
 from aeexp.report.table import Spec, ordered
 
+COLOURS = [f"C{n}" for n in range(10) if n != 7]  # the seventh is grey, as the baselines are
+
 
 def curves(stats: pd.DataFrame, spec: Spec, extra: list[str]) -> bytes:
     """A PNG: a panel for each metric; baselines dashed and grey."""
@@ -22,7 +24,9 @@ def curves(stats: pd.DataFrame, spec: Spec, extra: list[str]) -> bytes:
             mine = mine.assign(x=mine[x_key].astype(float)).sort_values("x")
             mean, std = mine["mean"] * metric.factor, mine["std"].fillna(0) * metric.factor
             style, color = (
-                ("--", f"{0.15 + 0.2 * number:.2f}") if line[0] in spec.baselines else ("-", f"C{number % 10}")
+                ("--", f"{0.15 + 0.2 * number:.2f}")
+                if line[0] in spec.baselines
+                else ("-", COLOURS[number % len(COLOURS)])
             )
             axes.plot(
                 mine["x"], mean, style, marker="o", markersize=3.5, linewidth=1.4, color=color, label=" ".join(line)

@@ -101,17 +101,39 @@ def fit(config: dict[str, Any], data: Images, epochs: int, **callbacks: pl.Callb
         session.fit(Run(Path(folder)), config, make_task(config, make_model(config, data.shape)), data)
 
 
+class Bare(pl.LightningModule):
+    """The model one would write, and its loss."""
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(PIXELS, CODE), nn.Linear(CODE, PIXELS))
+        self.optimizer = build(config["optimizer"], "optimizer")(self.parameters())
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return self.optimizer
+
+    def training_step(self, x: Tensor, _: int = 0) -> Tensor:
+        return binary_cross_entropy_with_logits(self.layers(x), x, reduction="sum") / len(x)
+
+
+def barebones(config: dict[str, Any], batches: Callable[[], Iterable[Tensor]]) -> Callable[[], None]:
+    """The same under Lightning without logger, callbacks, checkpoints and validation: what its loop costs alone."""
+    model = Bare(config)
+    return lambda: pl.Trainer(barebones=True, max_epochs=1, accelerator="cpu").fit(
+        model, DataLoader(list(batches()), batch_size=None)
+    )
+
+
 def bare(config: dict[str, Any], batches: Batches) -> Callable[[], None]:
     """An epoch of the loop one would write."""
-    model = nn.Sequential(nn.Linear(PIXELS, CODE), nn.Linear(CODE, PIXELS))
-    optimizer = build(config["optimizer"], "optimizer")(model.parameters())
+    model = Bare(config)
 
     def epoch() -> None:
         for x in batches():
-            loss = binary_cross_entropy_with_logits(model(x), x, reduction="sum") / len(x)
-            optimizer.zero_grad()
+            loss = model.training_step(x)
+            model.optimizer.zero_grad()
             loss.backward()
-            optimizer.step()
+            model.optimizer.step()
 
     return epoch
 
@@ -143,9 +165,11 @@ def peak(training: bool) -> int:
     return peak_memory()
 
 
-def epochs(pairs: int, config: dict[str, Any], data: Images, *others: Batches) -> Iterator[tuple[float, ...]]:
-    """Seconds of our epochs, then of the bare loop over each of the others. A first turn warms all of them up."""
-    turns = Turns(*(bare(config, batches) for batches in others))
+def epochs(
+    pairs: int, config: dict[str, Any], data: Images, *others: Callable[[], None]
+) -> Iterator[tuple[float, ...]]:
+    """Seconds of our epochs, then of those of each of the others. A first turn warms all of them up."""
+    turns = Turns(*others)
     fit(config, data, pairs + 1, turns=turns)
     return zip(*turns.seconds[1:], strict=True)
 
@@ -159,7 +183,8 @@ def measured(pairs: int) -> Iterator[tuple[str, ...]]:
 
     config, data = experiment(IMAGES, batch_size=256)
     usual = torchvision_loader(data)
-    ours, loop, loader = epochs(pairs, config, data, floats(data), lambda: (x.flatten(1) for x, _ in usual))
+    others = bare(config, floats(data)), bare(config, lambda: (x.flatten(1) for x, _ in usual))
+    ours, loop, loader = epochs(pairs, config, data, *others)
     yield row("epoch, batch 256 : bare loop", ours, loop, "≤ 1.3")
     yield row("epoch, batch 256 : torchvision", ours, loader, "≥ 6")
     both = data.train_dataloader(), usual
@@ -167,8 +192,9 @@ def measured(pairs: int) -> Iterator[tuple[str, ...]]:
     yield row("data alone, batch 256 : torchvision", ours, loader, "≥ 25")
 
     config, data = experiment(FEW, batch_size=10)
-    ours, loop = epochs(pairs, config, data, floats(data))
+    ours, loop, lightning = epochs(pairs, config, data, bare(config, floats(data)), barebones(config, floats(data)))
     yield row(f"epoch of {FEW:,}, batch 10 : bare loop", ours, loop, "≤ 1.8")
+    yield row(f"epoch of {FEW:,}, batch 10 : Lightning alone", ours, lightning, "≤ 1.2")
 
 
 def row(measure: str, ours: Sequence[float], other: Sequence[float], target: str, unit: str = "s") -> tuple[str, ...]:

@@ -24,20 +24,15 @@ from aeexp.runs.files import write
 from aeexp.runs.run import Run
 from aeexp.training.checkpoints import Checkpoints
 from aeexp.training.pictures import Reconstructions
-from aeexp.training.progress import progress
+from aeexp.training.progress import NoProfiler, progress
 from aeexp.training.task import Task
 from aeexp.types import UserError
 
 
 def train(run: Run, config: dict[str, Any]) -> None:
     """Trains what is not trained, measures what is not measured, and keeps all of it in the run's directory."""
-    quiet()
-    torch.set_num_threads(config["threads"])
     torch.manual_seed(config["seed"])
-    data = make_data(config)
-    data.prepare_data()
-    data.setup()
-    task = make_task(config, make_model(config, data.shape))
+    task, data = _wired(config, config["threads"])
     if not run.trained:
         twin = run.twin()  # another row of the table, which is only measured otherwise
         if twin is None:
@@ -51,12 +46,7 @@ def train(run: Run, config: dict[str, Any]) -> None:
 
 def evaluate(run: Run, config: dict[str, Any], threads: int) -> None:
     """Measures what is not measured of a trained run."""
-    quiet()
-    torch.set_num_threads(threads)
-    data = make_data(config)
-    data.prepare_data()
-    data.setup()
-    measure(run, config, make_task(config, make_model(config, data.shape)), data)
+    measure(run, config, *_wired(config, threads))
 
 
 def fit(run: Run, config: dict[str, Any], task: Task, data: Images) -> None:
@@ -85,6 +75,7 @@ def fit(run: Run, config: dict[str, Any], task: Task, data: Images) -> None:
         enable_progress_bar=isinstance(shown, ProgressBar),
         num_sanity_val_steps=0,
         log_every_n_steps=0,  # the task logs once an epoch
+        profiler=NoProfiler(),
         use_distributed_sampler=False,  # the data's sampler knows the processes
     )
     trainer.fit(task, datamodule=data, ckpt_path=last if last.exists() else None)
@@ -160,6 +151,16 @@ def quiet() -> None:
         ".*isinstance.treespec, LeafSpec.* is deprecated.*",  # Lightning's own use of torch
     ):
         warnings.filterwarnings("ignore", message)
+
+
+def _wired(config: dict[str, Any], threads: int) -> tuple[Task, Images]:
+    """The data, loaded and split, and the task for it."""
+    quiet()
+    torch.set_num_threads(threads)
+    data = make_data(config)
+    data.prepare_data()
+    data.setup()
+    return make_task(config, make_model(config, data.shape)), data
 
 
 def _hyperparameters(config: dict[str, Any]) -> dict[str, Any]:

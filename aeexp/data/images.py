@@ -62,6 +62,8 @@ class Images(pl.LightningDataModule):
         if hasattr(self, "digest"):
             return
         (x, y), own_test = self.source.load(self.root)
+        if self._test is None and own_test is None:
+            raise UserError(f"data={self.name} has no test part of its own: give data.test a count or a fraction")
         order = torch.randperm(len(x), generator=torch.Generator().manual_seed(self.seed))
         n_val = _count(self._val, len(x), "data.val")
         n_test = 0 if self._test is None else _count(self._test, len(x), "data.test")
@@ -72,14 +74,14 @@ class Images(pl.LightningDataModule):
         train_y = torch.full_like(y[train], -1)
         labelled = draw(y[train], *self._labels)
         train_y[labelled] = y[train][labelled]
-        if self._test is None and own_test is None:
-            raise UserError(f"data={self.name} has no test part of its own: give data.test a count or a fraction")
         self.train = ByteImages(x[train], train_y, self.factor)
         self.val = ByteImages(x[val], y[val], self.factor)
-        self.test = ByteImages(
-            *(own_test if own_test is not None and self._test is None else (x[test], y[test])), self.factor
-        )
+        self.test = ByteImages(*(own_test if own_test and self._test is None else (x[test], y[test])), self.factor)
         self.digest = _digest(train, val, test, labelled)
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        """Lightning's own looks for tensors in whatever a batch may be."""
+        return Batch(batch.x.to(device, non_blocking=True), batch.y.to(device, non_blocking=True))
 
     def train_dataloader(self) -> DataLoader[Batch]:
         world, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)

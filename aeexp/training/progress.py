@@ -1,10 +1,14 @@
 """What is seen of a training: a bar in a terminal, a line an epoch elsewhere."""
 
 import sys
+from contextlib import nullcontext
 from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import RichProgressBar
+from pytorch_lightning.profilers import PassThroughProfiler
+
+NOTHING = nullcontext()
 
 
 class Lines(pl.Callback):
@@ -28,6 +32,13 @@ class Bar(RichProgressBar):
 
     def get_metrics(self, *_: Any) -> dict[str, Any]:
         return {}
+
+
+class NoProfiler(PassThroughProfiler):
+    """Lightning's own makes a generator for each of forty hooks a step, a tenth of a step at batch 10."""
+
+    def profile(self, action_name: str) -> Any:
+        return NOTHING
 
 
 def progress() -> pl.Callback:

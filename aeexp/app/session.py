@@ -1,32 +1,29 @@
 """One run from its configuration to its results."""
 
 import io
-import logging
 import os
 import time
-import warnings
 from pathlib import Path
 from typing import Any
 
 import torch
 from pytorch_lightning.callbacks import ProgressBar
-from pytorch_lightning.loggers import TensorBoardLogger
 from torch.optim import Optimizer
-from torch.utils.tensorboard import SummaryWriter
-from torch.utils.tensorboard.summary import hparams
 
+from aeexp.app.board import MeasuredBoard
 from aeexp.app.build import build
 from aeexp.app.parts import make_data, make_model, make_task, trainable
 from aeexp.data.images import Images
+from aeexp.errors import UserError
 from aeexp.evaluation.subject import Subject
+from aeexp.runs import events
 from aeexp.runs.facts import environment, peak_memory
 from aeexp.runs.files import write
 from aeexp.runs.run import Run
-from aeexp.training.checkpoints import Checkpoints
-from aeexp.training.pictures import Reconstructions
-from aeexp.training.progress import NoProfiler, progress
+from aeexp.training.board import Board, Shown
+from aeexp.training.checkpoints import Checkpoints, WholeFiles, packed
+from aeexp.training.progress import NoProfiler, progress, quiet
 from aeexp.training.task import Task
-from aeexp.types import UserError
 
 
 def train(run: Run, config: dict[str, Any]) -> None:
@@ -39,8 +36,13 @@ def train(run: Run, config: dict[str, Any]) -> None:
             fit(run, config, task, data)
         else:
             run.adopt(twin)
-        parameters = sum(parameter.numel() for parameter in task.model.parameters())
-        run.mark_trained({"parameters": parameters, "weights_of": twin.path.name if twin else None})
+        last = load(run.checkpoints / "last.ckpt") if trainable(task.model) else {}
+        facts = {
+            "parameters": sum(parameter.numel() for parameter in task.model.parameters()),
+            "weights_of": twin.path.name if twin else None,
+            "best": last["callbacks"][Checkpoints.__qualname__]["best"] if last else {},
+        }
+        run.mark_trained(facts)
     measure(run, config, task, data)
 
 
@@ -55,19 +57,19 @@ def fit(run: Run, config: dict[str, Any], task: Task, data: Images) -> None:
     if not last.exists():
         task.model.initialize(data.train.batches(1000))
     if not trainable(task.model):
-        write(run.checkpoints / f"{config['checkpoint']}.ckpt", _bytes({"state_dict": task.state_dict()}))
+        write(run.checkpoints / f"{config['checkpoint']}.ckpt", packed({"state_dict": task.state_dict()}))
         return
-    if last.exists():
-        load(last)
+    # away with what was shown of epochs that come again
+    events.cut(run.path, load(last)["global_step"] if last.exists() else 0)
     shown = progress()
     trainer = build(
         config["trainer"],
         "trainer",
-        logger=TensorBoardLogger(run.path, name="", version="", default_hp_metric=False),
+        logger=Board(run.path),
         callbacks=[
             Checkpoints(run.checkpoints),
             shown,
-            Reconstructions(data),
+            Shown(data),
             *build(config["schedule"], "schedule").values(),
         ],
         default_root_dir=run.path,
@@ -75,6 +77,7 @@ def fit(run: Run, config: dict[str, Any], task: Task, data: Images) -> None:
         enable_progress_bar=isinstance(shown, ProgressBar),
         num_sanity_val_steps=0,
         log_every_n_steps=0,  # the task logs once an epoch
+        plugins=[WholeFiles()],
         profiler=NoProfiler(),
         use_distributed_sampler=False,  # the data's sampler knows the processes
     )
@@ -90,31 +93,27 @@ def measure(run: Run, config: dict[str, Any], task: Task, data: Images) -> None:
         return
     optimizer = restore(run.checkpoints / f"{config['checkpoint']}.ckpt", task)
     subject = Subject(task.model, data, optimizer)
-    with SummaryWriter(run.path, purge_step=None) as board:
-        for name, node in wanted.items():
-            start = time.perf_counter()
-            result = build(node, f"evaluation.{name}")(subject)
-            metrics = {f"{name}/{metric}": value for metric, value in result.metrics.items()}
-            for title, figure in result.figures.items():
-                write(run.figures / f"{title}.png", _png(figure))
-                board.add_figure(f"{name}/{title}", figure)
-            entry = {
-                "protocol": name,
-                "settings": node,
-                "metrics": metrics,
-                "seconds": time.perf_counter() - start,
-            }
-            facts = {
-                "seed": config["seed"],
-                "split": data.digest,
-                "peak_memory": peak_memory(),
-                **environment(),
-            }
-            run.add(entry, facts)
-        for summary in hparams(_hyperparameters(config), run.metrics):
-            board.file_writer.add_summary(summary)
-        for name, value in run.metrics.items():
-            board.add_scalar(name, value)
+    board = MeasuredBoard(run, task, data, subject)
+    for name, node in wanted.items():
+        start = time.perf_counter()
+        result = build(node, f"evaluation.{name}")(subject)
+        for title, figure in result.figures.items():
+            write(run.figures / f"{title}.png", _png(figure))
+        entry = {
+            "protocol": name,
+            "settings": node,
+            "metrics": {f"{name}/{metric}": value for metric, value in result.metrics.items()},
+            "figures": [*result.figures],
+            "seconds": time.perf_counter() - start,
+        }
+        facts = {
+            "seed": config["seed"],
+            "split": data.digest,
+            "peak_memory": peak_memory(),
+            **environment(),
+        }
+        board.show(entry)  # first: a run whose results are there is not touched again
+        run.add(entry, facts)
 
 
 def restore(path: Path, task: Task) -> Optimizer | None:
@@ -139,38 +138,15 @@ def load(path: Path) -> dict[str, Any]:
         raise UserError(f"{path} cannot be read ({reason}): remove it, and the run starts from what is left") from None
 
 
-def quiet() -> None:
-    """Without Lightning's tips, and its warnings that a user can do nothing about, by name."""
-    # Lightning sets this for processes that fork after CUDA has started, which none does here. Without a GPU it makes
-    # every step of Adam look for NVIDIA's library on the disk, a tenth of a step at batch 10.
-    os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
-    for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    for message in (
-        ".*does not have many workers.*",  # the data are in memory
-        ".*isinstance.treespec, LeafSpec.* is deprecated.*",  # Lightning's own use of torch
-    ):
-        warnings.filterwarnings("ignore", message)
-
-
 def _wired(config: dict[str, Any], threads: int) -> tuple[Task, Images]:
     """The data, loaded and split, and the task for it."""
     quiet()
     torch.set_num_threads(threads)
+    os.environ["OMP_NUM_THREADS"] = str(threads)  # of the processes that a strategy starts
     data = make_data(config)
     data.prepare_data()
     data.setup()
     return make_task(config, make_model(config, data.shape)), data
-
-
-def _hyperparameters(config: dict[str, Any]) -> dict[str, Any]:
-    return {**config["choices"], "bottleneck": config["bottleneck"]["dim"], "seed": config["seed"]}
-
-
-def _bytes(content: Any) -> bytes:
-    buffer = io.BytesIO()
-    torch.save(content, buffer)
-    return buffer.getvalue()
 
 
 def _png(figure: Any) -> bytes:

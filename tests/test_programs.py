@@ -83,7 +83,7 @@ def test_a_table_with_a_failed_row_finishes_the_others_and_says_so(program, tmp_
     table = (tmp_path / "code_size" / "table.md").read_text()
     assert table in done.stdout
     assert "2 failed" in table
-    assert re.search(r"\| undercomplete \| \d+\.\d+ ± \d+\.\d+ \(2\)", table)
+    assert re.search(r"\| undercomplete \| \**\d+\.\d+ ± \d+\.\d+ \(2\)", table)
 
 
 def test_a_sweep_is_measured_again_without_telling_it_what_it_was(program, tmp_path):

@@ -14,6 +14,7 @@ import pytest
 from conftest import ROOT
 
 from aeexp.report.readme import catalogue, filled
+from aeexp.report.sweep import Report
 
 README = (ROOT / "README.md").read_text()
 LINES = "\n".join(re.findall(r"```\n(.*?)```", README, re.S)).splitlines()
@@ -48,6 +49,10 @@ def test_every_command_of_the_readme_is_run_by_a_test():
 def test_the_readme_is_short_and_what_is_generated_in_it_is_up_to_date():
     assert len(README.splitlines()) <= 200
     assert filled(README) == README
+    tables = list((ROOT / "results").glob("*/table.yaml"))
+    assert tables
+    for file in tables:
+        assert (file.parent / "table.md").read_text() == Report(file.parent).form("markdown")
     assert len(catalogue().splitlines()) == 2 + len(list((ROOT / "configs" / "model").glob("*.yaml")))
     assert "|  |" not in catalogue()
 
@@ -86,8 +91,8 @@ def test_make_demo_sweeps_the_embedded_digits(place, idx_data):
     quick = re.sub(r"max_epochs=\d+", "max_epochs=1", command).replace("seed=0,1,2", "seed=0").replace("2,8,32", "2")
     done = run(place, idx_data, quick)
     assert done.returncode == 0, done.stderr
-    *_, table, csv, _, _, figure, board = done.stdout.strip().splitlines()
-    assert [name for name in (table, csv, figure) if not (place / name).exists()] == []
+    *_, table, csv, tex, runs, curves, _, front, _, board = done.stdout.strip().splitlines()
+    assert [name for name in (table, csv, tex, runs, curves, front) if not (place / name).exists()] == []
     assert board == "TensorBoard: tensorboard --logdir runs"
 
 

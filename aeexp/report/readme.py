@@ -4,15 +4,17 @@ The catalogue comes from configs/model, the tables from results/<table>, where `
 """
 
 import re
-import shutil
 import sys
 from pathlib import Path
 
+from aeexp.report.forms import markdown
 from aeexp.report.sweep import Report
-from aeexp.runs.files import read_yaml
+from aeexp.report.table import footnotes
+from aeexp.runs.files import read_yaml, write, write_yaml
 
 ROOT = Path(__file__).parents[2]
-KEPT = ("table.yaml", "runs.csv", "table.png")
+AS_RUN = ("title", "sweep", "expected")  # what the sweep's own table knows better than configs/table
+SHOWN = ("table.md", "table.png", "pareto.png")
 
 
 def catalogue() -> str:
@@ -27,25 +29,35 @@ def catalogue() -> str:
 
 
 def results(name: str) -> str:
-    """The stored results of one table."""
-    figure = ROOT / "results" / name / "table.png"
-    picture = f"\n![{name}](results/{name}/table.png)\n" if figure.exists() else ""
-    return re.sub(r"^## ", "### ", Report(ROOT / "results" / name).markdown()) + picture
+    """The stored results of one table: its first metric, its curves, and where the others are."""
+    report, place = Report(ROOT / "results" / name), f"results/{name}"
+    first = report.tables()[:1]
+    there = {"all metrics": "table.md", "two metrics against each other": "pareto.png", "a row a run": "runs.csv"}
+    links = [f"[{title}]({place}/{file})" for title, file in there.items() if (ROOT / place / file).exists()]
+    more = f"More: {', '.join(links)}."
+    notes = [" ".join([*footnotes(first), *report.notes, *report.troubles(), more])]
+    if (ROOT / place / "table.png").exists():
+        notes.append(f"![{name}]({place}/table.png)")
+    return re.sub(r"^## (.*)\n\n", r"### \1\n", markdown(report.spec.title, first, notes))
 
 
 def keep(folder: Path) -> None:
-    """Copies what a sweep's table is made of into results/."""
+    """Keeps in results/ what a sweep's table is made of, and the table, shown as configs/table says by now."""
     target = ROOT / "results" / folder.name
-    target.mkdir(parents=True, exist_ok=True)
-    for name in KEPT:
-        if (folder / name).exists():
-            shutil.copy(folder / name, target / name)
+    announced = read_yaml(folder / "table.yaml")
+    said = read_yaml(ROOT / "configs" / "table" / f"{folder.name}.yaml").get("table", {})
+    as_run = {key: announced[key] for key in AS_RUN if key in announced}
+    write_yaml(target / "table.yaml", {**announced, **said, **as_run})
+    write(target / "runs.csv", Report(folder).files(pictures=False)["runs.csv"])
+    files = Report(target).files()
+    for name in files.keys() & set(SHOWN):
+        write(target / name, files[name])
 
 
 def filled(text: str) -> str:
     """`text` with everything between <!-- name --> and <!-- /name --> made anew."""
     parts = {"catalogue": catalogue(), "speed": (ROOT / "benchmarks" / "speed.md").read_text()}
-    parts |= {folder.name: results(folder.name) for folder in (ROOT / "results").iterdir()}
+    parts |= {file.parent.name: results(file.parent.name) for file in (ROOT / "results").glob("*/table.yaml")}
     for name, content in parts.items():
         before, begin, rest = text.partition(f"<!-- {name} -->")
         _, end, after = rest.partition(f"<!-- /{name} -->")

@@ -1,108 +1,127 @@
-"""Mean, deviation and n over seeds, with the published values beside them."""
+"""A metric as a table of text, with the published values beside ours."""
 
 from dataclasses import dataclass, field
 from typing import Any
 
-import pandas as pd
+from aeexp.report.cells import ALONE, LEVEL, Cell, Line, best, cells
+from aeexp.report.collect import DASH, Row
+from aeexp.report.spec import Metric, Spec
 
-DASH = "—"
+CONDITIONS = ("data", "labels")  # rows that differ in one of these do not compete: the task is another
+WITHIN = 2  # standard deviations
 
 
-@dataclass(frozen=True)
-class Metric:
-    name: str
+@dataclass
+class Table:
     title: str
-    digits: int = 3
-    factor: float = 1.0  # 100 shows a fraction in per cent
+    header: list[str]
+    body: list[list[str]] = field(default_factory=list)
+    best: set[tuple[int, int]] = field(default_factory=set)  # (row, column) of the body
+    pairs: set[int] = field(default_factory=set)  # how many common seeds the tests had
+
+    def column(self, name: str, texts: list[str]) -> None:
+        self.header.append(name)
+        for row, text in zip(self.body, texts, strict=True):
+            row.append(text)
 
 
-@dataclass(frozen=True)
-class Spec:
-    """What a table shows; `configs/table/*.yaml` says it."""
+def table(rows: list[Row], expected: list[Row], spec: Spec, metric: Metric) -> Table:
+    """A line for each combination of the rows' keys, a column for each of the columns' keys.
 
-    title: str
-    rows: list[str]
-    columns: list[str]
-    metrics: list[Metric]
-    published: list[dict[str, Any]] = field(default_factory=list)  # where, metric, value, source
-    sources: dict[str, str] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    baselines: list[str] = field(default_factory=list)
-    curve: bool = False
-    order: dict[str, list[str]] = field(default_factory=dict)  # of a key's values
-
-    @classmethod
-    def of(cls, node: dict[str, Any]) -> "Spec":
-        metrics = [Metric(name, **settings) for name, settings in node["metrics"].items()]
-        known = {key: node[key] for key in cls.__dataclass_fields__ if key in node}
-        order = {key: list(map(str, values)) for key, values in node.get("sweep", {}).items()}
-        return cls(**{**known, "metrics": metrics, "order": order})
-
-
-def statistics(runs: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """Per metric and combination of keys: mean, std (n - 1 in the denominator), n."""
-    measured = runs.dropna(subset=["metric"])
-    grouped = measured.groupby(["metric", *keys], dropna=False, sort=False)["value"]
-    return grouped.agg(mean="mean", std="std", n="count").reset_index()
-
-
-def wide(runs: pd.DataFrame, expected: pd.DataFrame, spec: Spec, metric: Metric, extra: list[str]) -> pd.DataFrame:
-    """One metric as text: a line for each combination of the rows' keys, a column for each of the columns' keys.
-
-    A column with published values is followed by them and by the difference.
+    A column with published values is followed by them, by the difference, and by whether they lie within WITHIN of
+    our standard deviations.
     """
-    rows = [*spec.rows, *extra]
-    points = pd.concat([runs, expected])[[*rows, *spec.columns]].drop_duplicates()
-    lines = ordered(points, rows, spec)
-    columns = ordered(points, spec.columns, spec) if spec.columns else [()]
-    table: dict[str, list[str]] = {}
-    for column in columns:
-        cells: list[str] = []
-        theirs: list[str] = []
-        differences: list[str] = []
-        for line in lines:
-            where = dict(zip([*rows, *spec.columns], [*line, *column], strict=True))
-            chosen = runs[(runs[list(where)] == pd.Series(where)).all(axis=1)] if where else runs
-            values = chosen.loc[chosen["metric"] == metric.name, "value"].dropna() * metric.factor
-            failed = chosen.loc[chosen["state"] == "failed", "run"].nunique()
-            cells.append(cell(values, failed, metric.digits))
-            value, source = _published(spec, metric, where)
-            theirs.append(DASH if value is None else f"{value:.{metric.digits}f} [{source}]")
-            differences.append(DASH if value is None or values.empty else f"{values.mean() - value:+.{metric.digits}f}")
+    lines = ordered([*rows, *expected], spec.rows, spec)
+    found = cells(rows, spec, metric)
+    made = Table(metric.title, [" ".join(spec.rows)], [[" ".join(line)] for line in lines])
+    for column in ordered([*rows, *expected], spec.columns, spec):
+        mine = {line: found.get((line, column), Cell()) for line in lines}
         name = ", ".join(f"{key} {value}" for key, value in zip(spec.columns, column, strict=True)) or metric.title
-        table[name] = cells
-        if any(text != DASH for text in theirs):
-            table[f"published, {name}"], table[f"difference, {name}"] = theirs, differences
-    return pd.DataFrame(table, index=pd.Index([" ".join(line) for line in lines], name=" ".join(rows)))
+        for line in _marked(mine, spec, metric, made.pairs):
+            made.best.add((lines.index(line), len(made.header)))
+        made.column(name, [cell.text(metric.digits) for cell in mine.values()])
+        where = [dict(zip(spec.keys, [*line, *column], strict=True)) for line in lines]
+        published = [_published(spec, metric, point) for point in where]
+        if any(published):
+            beside = [_beside(entry, cell, metric) for entry, cell in zip(published, mine.values(), strict=True)]
+            for n, title in enumerate(("published", "difference", f"within {WITHIN} std")):
+                made.column(f"{title}, {name}" if spec.columns else title, [texts[n] for texts in beside])
+    return made
 
 
-def cell(values: pd.Series, failed: int, digits: int) -> str:
-    """mean ± std (n); one seed has no deviation; nothing at all is a dash."""
-    lost = f"{failed} failed" if failed else ""
-    if values.empty:
-        return lost or DASH
-    deviation = f" ± {values.std():.{digits}f}" if len(values) > 1 else ""
-    return f"{values.mean():.{digits}f}{deviation} ({len(values)})" + (f", {lost}" if lost else "")
+def footnotes(tables: list[Table]) -> list[str]:
+    """What the marks of these tables mean."""
+    texts = [text for made in tables for row in made.body for text in row]
+    alone = [f"{ALONE} one seed: no deviation."] if any(ALONE in text for text in texts) else []
+    if not any(made.best for made in tables):
+        return alone
+    pairs = set().union(*(made.pairs for made in tables))
+    if not pairs:
+        return ["Bold: the best mean of a column; without two common seeds nothing could be tested.", *alone]
+    from scipy.special import stdtrit  # type: ignore[import-untyped]
+
+    fewest = min(pairs)
+    needed = float(stdtrit(fewest - 1, 1 - LEVEL / 2)) / fewest**0.5
+    return [
+        "Bold: the best mean of a column, and all that a paired t-test over the common seeds does not tell from it "
+        f"(two-sided, {100 * LEVEL:g} %, not corrected for many comparisons). With {fewest} seeds it tells only what "
+        f"is {needed:.1f} standard deviations of the paired differences apart: bold is not shown to be worse, which is "
+        "less than equal.",
+        *alone,
+    ]
 
 
-def ordered(points: pd.DataFrame, keys: list[str], spec: Spec) -> list[tuple[str, ...]]:
+def ordered(rows: list[Row], keys: list[str], spec: Spec) -> list[Line]:
     """The combinations of the keys' values, in the order in which the sweep names them, numbers by size."""
+    ranks = {key: {value: n for n, value in enumerate(spec.order.get(key, []))} for key in keys}
 
-    def rank(line: tuple[str, ...]) -> list[tuple[float, int, str]]:
-        return [_rank(value, spec.order.get(key, [])) for key, value in zip(keys, line, strict=True)]
+    def rank(line: Line) -> list[tuple[float, int, str]]:
+        return [_rank(value, ranks[key]) for key, value in zip(keys, line, strict=True)]
 
-    return sorted(set(points[keys].astype(str).itertuples(index=False, name=None)), key=rank)
+    return sorted({tuple(row[key] for key in keys) for row in rows}, key=rank)
 
 
-def _rank(value: str, order: list[str]) -> tuple[float, int, str]:
+def number(text: str) -> float | None:
     try:
-        return float(value), 0, value
+        return float(text)
     except ValueError:
-        return 0.0, order.index(value) if value in order else len(order), value
+        return None
 
 
-def _published(spec: Spec, metric: Metric, where: dict[str, str]) -> tuple[float | None, str]:
+def _rank(value: str, order: dict[str, int]) -> tuple[float, int, str]:
+    size = number(value)
+    return (0.0, order.get(value, len(order)), value) if size is None else (size, 0, value)
+
+
+def _marked(mine: dict[Line, Cell], spec: Spec, metric: Metric, pairs: set[int]) -> set[Line]:
+    """The best lines, among those of the same data and labels."""
+    if metric.better is None:
+        return set()
+    apart = [n for n, key in enumerate(spec.rows) if key.split(".")[0] in CONDITIONS]
+    groups: dict[Line, dict[Line, Cell]] = {}
+    for line, cell in mine.items():
+        if line[0] not in metric.unranked:
+            groups.setdefault(tuple(line[n] for n in apart), {})[line] = cell
+    marked: set[Line] = set()
+    for group in groups.values():
+        lines, tested = best(group, metric.better) if len(group) > 1 else (set(), set())
+        marked |= lines
+        pairs |= tested
+    return marked
+
+
+def _published(spec: Spec, metric: Metric, where: dict[str, str]) -> dict[str, Any] | None:
     for entry in spec.published:
         if entry["metric"] == metric.name and all(where.get(k) == str(v) for k, v in entry["where"].items()):
-            return entry["value"] * metric.factor, str(entry["source"])
-    return None, ""
+            return entry
+    return None
+
+
+def _beside(entry: dict[str, Any] | None, cell: Cell, metric: Metric) -> tuple[str, str, str]:
+    """The published value with its source's number, the difference, and whether it lies within our deviations."""
+    if entry is None:
+        return DASH, DASH, DASH
+    value = entry["value"] * metric.factor
+    difference = f"{cell.mean - value:+.{metric.digits}f}" if cell.n else DASH
+    inside = ("yes" if abs(cell.mean - value) <= WITHIN * cell.std else "no") if cell.n > 1 else DASH
+    return f"{value:.{metric.digits}f} [{entry['source']}]", difference, inside

@@ -88,6 +88,7 @@ def killed(tmp_path_factory):
         instants.before_and_after(Checkpoints, "on_train_epoch_end")
         instants.before_and_after(Task, "on_train_epoch_start")
         instants.before_and_after(Run, "add")
+        instants.before_and_after(events, "write")  # beside, and not yet in its place
         alone = done(config)
     return alone, config, folder
 
@@ -108,7 +109,9 @@ INSTANTS = [
     "before_on_train_epoch_start_3",
     "before_add_1",
     "after_add_1",
+    "after_write_2",
     "before_add_2",
+    "after_add_2",
 ]
 
 

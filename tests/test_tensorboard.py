@@ -203,14 +203,24 @@ def table(tmp_path_factory):
 METRICS = {"reconstruction/squared_error", "linear_probe/accuracy_0.01"}
 
 
+def session_groups(server):
+    """The lines of the HParams page."""
+    question = {"startIndex": 0, "sliceSize": 100, "colParams": [], "aggregationType": "AGGREGATION_AVG"}
+    answer = server("data/plugin/hparams/session_groups", {**question, "allowedStatuses": ["STATUS_SUCCESS"]})
+    return answer.get("sessionGroups", [])
+
+
+def loaded(server):
+    """How many numbers of how many runs the page knows so far."""
+    return sum(len(run["metricValues"]) for line in session_groups(server) for run in line["sessions"])
+
+
 def test_the_seeds_of_a_configuration_are_one_line_with_their_mean(table):
     folder, sweep, runs = table
-    question = {"startIndex": 0, "sliceSize": 100, "colParams": [], "aggregationType": "AGGREGATION_AVG"}
-    statuses = {"allowedStatuses": ["STATUS_SUCCESS"]}
     with tensorboard(folder) as server:
-        until(lambda: len(server("data/runs")) == len(runs) + 1)
+        until(lambda: loaded(server) == len(runs) * len(METRICS))
         page = server("data/plugin/hparams/experiment", {})
-        lines = server("data/plugin/hparams/session_groups", {**question, **statuses})["sessionGroups"]
+        lines = session_groups(server)
     assert {info["name"] for info in page["hparamInfos"]} == {"model", "data", "bottleneck", "trainer.max_epochs"}
     assert {info["name"]["tag"] for info in page["metricInfos"]} == METRICS
     assert len(lines) == 4
@@ -295,7 +305,7 @@ def test_a_browser_shows_the_page_of_the_table_and_the_curves(table, tmp_path):
     folder, _, runs = table
     mean = sum(run.metrics["reconstruction/squared_error"] for run in runs[:2]) / 2
     with tensorboard(folder) as server, chromium(tmp_path) as page:
-        until(lambda: len(server("data/runs")) == len(runs) + 1)
+        until(lambda: loaded(server) == len(runs) * len(METRICS))
         text = text_of(page, f"{server.url}/#hparams", group(table[1][0]), f"{mean:.4f}"[:5])
         assert "hp_metric" not in text
         assert [name for name in [*METRICS, *map(group, table[1]), f"{mean:.4f}"[:5]] if name not in text] == []

@@ -1,6 +1,7 @@
 """What `tensorboard --logdir runs` shows, and that a run that was killed shows what one left alone does."""
 
 import shutil
+import time
 from collections import Counter
 
 import pytest
@@ -10,6 +11,7 @@ from browser import CHROMIUM, chromium, picture, tensorboard, text_of, until
 from conftest import ROOT
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+from tensorboard.summary.writer.record_writer import RecordWriter
 from torch.utils.tensorboard import SummaryWriter
 
 from aeexp.app import session
@@ -82,6 +84,8 @@ def killed(tmp_path_factory):
     words = ["model=vae", f"trainer.max_epochs={EPOCHS}", "evaluation=[reconstruction,linear_probe]", *probe]
     (config,) = asked(*words, f"runs={folder / 'alone'}")
     with pytest.MonkeyPatch.context() as patch:
+        write = RecordWriter.write  # is done by a thread of its own: a disk that is slow
+        patch.setattr(RecordWriter, "write", lambda *record: time.sleep(0.03) or write(*record))
         instants = Instants(patch, folder)
         instants.alone = directory(config)
         instants.before_and_after(pl.Trainer, "save_checkpoint")

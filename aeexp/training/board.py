@@ -22,9 +22,9 @@ SHOWN = 10
 
 
 class Board(TensorBoardLogger):
-    """Lightning's logger, in the directory itself. It takes one value of a name for a step, and no number of the epoch,
+    """Lightning's logger, that takes one value of a name for a step.
 
-    which would be the first curve that is seen.
+    The number of the epoch, which Lightning adds, would be the first curve that is seen, and is left out.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -38,9 +38,9 @@ class Board(TensorBoardLogger):
 
 
 class Shown(pl.Callback):
-    """After every validation the first ten validation images, as they are above and as the model gives them back below.
+    """The first validation images above, and below as the model gives them back, after every validation.
 
-    Before every checkpoint, what it will know goes to disk.
+    Before a checkpoint is made, everything up to it goes to disk.
     """
 
     def __init__(self, data: Images) -> None:

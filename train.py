@@ -7,8 +7,8 @@ from aeexp.app import cli
 
 
 @hydra.main(version_base="1.3", config_path="configs", config_name="train")
-def main(config: DictConfig) -> None:
-    cli.train(config)
+def main(config: DictConfig) -> dict[str, float]:
+    return cli.train(config)
 
 
 if __name__ == "__main__":

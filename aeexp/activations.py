@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from aeexp.types import UserError
+from aeexp.errors import UserError
 
 
 def activation(name: str) -> nn.Module:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from aeexp.types import UserError
+from aeexp.errors import UserError
 
 
 class Uncorrupted(nn.Module):

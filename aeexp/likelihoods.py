@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from aeexp.activations import activation
-from aeexp.types import UserError
+from aeexp.errors import UserError
 
 
 class Likelihood(nn.Module, ABC):

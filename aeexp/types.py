@@ -1,14 +1,10 @@
-"""The records that travel from room to room, and the one error that a user can mend."""
+"""The records that travel from room to room."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
 from torch import Tensor
-
-
-class UserError(Exception):
-    """What was wrong, where, and what would be right, in one sentence; shown without a traceback."""
 
 
 class Batch(NamedTuple):

@@ -1,14 +1,15 @@
 """A user's mistake ends with one clear sentence and a non-zero code before anything runs, and nothing is damaged."""
 
+import re
 import sys
 
 import pytest
 
 from aeexp.app import cli, session
 from aeexp.app.sweep import points
+from aeexp.errors import UserError
 from aeexp.models.plain import Plain
-from aeexp.runs.run import Run, directory
-from aeexp.types import Loss, UserError
+from aeexp.types import Loss
 
 
 @pytest.fixture
@@ -66,9 +67,19 @@ def test_a_combination_that_makes_no_sense_names_both_sides(refused):
     assert [part for part in ("model=pca", "64", "128") if part not in sentence] == []
 
 
-def test_every_point_of_a_sweep_is_checked_before_its_first_run(refused):
-    assert "model=pca" in refused("-m", "model=undercomplete,pca", "bottleneck=1,128")
-    assert "bottleneck.dim" in refused("-m", "bottleneck.dim=4,2,0")
+def test_a_word_that_all_points_share_is_refused_before_hydra_sees_it(refused):
+    assert "lrr" in refused("-m", "lrr=0.2", "seed=0,1")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("words", "part"), [(["model=undercomplete,pca", "bottleneck=1,128"], "model=pca"), (["bottleneck.dim=4,0"], "dim")]
+)
+def test_every_point_of_a_sweep_is_checked_before_its_first_run(program, tmp_path, words, part):
+    done = program("train.py", "-m", *words, f"runs={tmp_path}")
+    assert done.returncode == 1
+    assert re.fullmatch(rf"error: .*{part}.*\n", done.stderr)
+    assert not [file for file in tmp_path.rglob("*") if file.is_file()]
 
 
 def test_data_that_is_not_there(refused, monkeypatch, tmp_path):
@@ -96,8 +107,8 @@ def test_no_run_where_one_was_asked_for(refused, tmp_path):
 def trained(tmp_path):
     """A run on the digits, and its configuration."""
     words = [f"runs={tmp_path}", "trainer.max_epochs=2", "evaluation=[reconstruction]"]
-    (config,) = points("train", words)
-    run = Run(directory(config))
+    (point,) = points("train", words)
+    config, run = point.config, point.run
     with run.working(config):
         session.train(run, config)
     return run, config
@@ -111,13 +122,13 @@ def test_a_checkpoint_cut_short_is_named_and_the_results_stay(trained):
         path.write_bytes(path.read_bytes()[:1000])
     (more,) = points("train", [f"runs={config['runs']}", "trainer.max_epochs=2", "evaluation=[linear_probe]"])
     with pytest.raises(UserError, match=r"best\.ckpt cannot be read"):
-        session.evaluate(run, more, threads=1)
+        session.evaluate(run, more.config, threads=1)
     assert run.results == before
 
 
 def test_a_loss_that_becomes_nan_stops_says_which_term_and_keeps_the_last_good_checkpoint(tmp_path, monkeypatch):
-    (config,) = points("train", [f"runs={tmp_path}", "trainer.max_epochs=4"])
-    run = Run(directory(config))
+    (point,) = points("train", [f"runs={tmp_path}", "trainer.max_epochs=4"])
+    config, run = point.config, point.run
     good = Plain.loss
 
     def loss(self, batch):

@@ -17,7 +17,7 @@ def options(group):
     return sorted(file.stem for file in (CONFIGS / group).glob("*.yaml"))
 
 
-GROUPS = sorted(folder.name for folder in CONFIGS.iterdir() if folder.is_dir())
+GROUPS = sorted(folder.name for folder in CONFIGS.iterdir() if folder.is_dir() and folder.name != "hydra")
 MODELS, CODES, NETWORKS = options("model"), options("code"), options("network")
 BASELINES = {"pca", "pixels", "random"}
 PARTS = [
@@ -29,8 +29,8 @@ PARTS = [
 
 @cache
 def composed(*words):
-    (config,) = points("train", [quoted(word) for word in words])
-    return config
+    (point,) = points("train", [quoted(word) for word in words])
+    return point.config
 
 
 def configured(*words):

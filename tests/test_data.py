@@ -14,7 +14,7 @@ from aeexp.data.bytes import ByteImages, InOrder, Shuffled
 from aeexp.data.images import Images
 from aeexp.data.labels import draw
 from aeexp.data.sources import Digits, Torchvision
-from aeexp.types import UserError
+from aeexp.errors import UserError
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared" / "data"

@@ -15,6 +15,7 @@ from aeexp import corruptions, initializations, likelihoods
 from aeexp.codes.gaussian import Gaussian
 from aeexp.codes.identity import Identity
 from aeexp.codes.sparse import KL, L1
+from aeexp.errors import UserError
 from aeexp.models.base import Parts
 from aeexp.models.contractive import Contractive
 from aeexp.models.pca import PCA
@@ -24,7 +25,7 @@ from aeexp.models.random import Random
 from aeexp.networks.conv import Conv
 from aeexp.networks.mlp import MLP
 from aeexp.training.task import Tally
-from aeexp.types import Batch, Loss, UserError
+from aeexp.types import Batch, Loss
 
 SHAPE = (1, 4, 2)
 

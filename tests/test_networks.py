@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 from aeexp.activations import activation
+from aeexp.errors import UserError
 from aeexp.networks.conv import Conv
 from aeexp.networks.mlp import MLP
-from aeexp.types import UserError
 
 SHAPES = [(1, 28, 28), (3, 32, 32), (1, 8, 8), (1, 20, 16)]
 NETWORKS = [

@@ -78,12 +78,32 @@ def test_a_table_with_a_failed_row_finishes_the_others_and_says_so(program, tmp_
     done = program("train.py", "table=code_size", "data=digits", *rows, *few, *place)
     assert done.returncode == 1
     assert "2 of 8 runs failed" in done.stderr
+    for run in (run for run in find(tmp_path) if run.state == "failed"):
+        (line,) = (line for line in done.stderr.splitlines() if str(run.path) in line)
+        assert f"seed={run.config['seed']}" in line
+        assert "bottleneck.dim=64" in line
+        assert line.endswith(f"(traceback: {run.path / 'status.json'})")
+        assert "Traceback" in run.status["traceback"]
     assert "Traceback" not in done.stderr
     assert sorted(states(tmp_path).values()) == ["completed"] * 6 + ["failed"] * 2
     table = (tmp_path / "code_size" / "table.md").read_text()
     assert table in done.stdout
     assert "2 failed" in table
     assert re.search(r"\| undercomplete \| \**\d+\.\d+ ± \d+\.\d+ \(2\)", table)
+
+
+def test_fail_fast_stops_at_the_first_failure_and_force_does_a_run_over(program, tmp_path):
+    words = ["-m", "model=pca", "evaluation=[reconstruction]", "data.val=50", "data.test=1700", f"runs={tmp_path}"]
+    done = program("train.py", *words, "bottleneck=2,64,8", "fail_fast=true")
+    assert done.returncode == 1
+    assert sorted(states(tmp_path).values()) == ["completed", "failed"]
+    first = next(run for run in find(tmp_path) if run.state == "completed")
+    metrics, status = first.metrics, first.status
+    assert "1 of them finished before" in program("train.py", *words, "bottleneck=2").stdout
+    assert first.status == status
+    assert program("train.py", *words, "bottleneck=2", "force=true").returncode == 0
+    assert first.status["process"] != status["process"]
+    assert first.metrics == metrics
 
 
 def test_a_sweep_is_measured_again_without_telling_it_what_it_was(program, tmp_path):

@@ -8,12 +8,13 @@ import torch
 from torch import nn
 
 from aeexp.data.bytes import ByteImages
+from aeexp.errors import UserError
 from aeexp.evaluation.fine_tune import FineTune
 from aeexp.evaluation.linear_probe import LinearProbe
 from aeexp.evaluation.reconstruction import Reconstruction, ssim
 from aeexp.evaluation.subject import Subject
 from aeexp.initializations import Torch
-from aeexp.types import Code, Loss, UserError
+from aeexp.types import Code, Loss
 
 CLASSES = 4
 

@@ -17,7 +17,7 @@ from conftest import ROOT
 from scipy.stats import ttest_rel
 
 from aeexp.errors import UserError
-from aeexp.report import cells, figure
+from aeexp.report import cells, collect, figure
 from aeexp.report import sweep as sweep_files
 from aeexp.report.collect import configuration
 from aeexp.report.spec import Metric, Spec
@@ -130,6 +130,16 @@ def test_one_seed_is_marked_a_failed_cell_says_so_a_missing_one_is_a_dash(sweep)
     assert "† one seed" in text
     announce(sweep, TABLE, [config(sweep.parent, "deep", 2, 0)])
     assert shown(sweep)["deep"]["bottleneck 2"] == "—"
+
+
+def test_a_run_that_failed_after_it_was_measured_counts_as_measured(sweep):
+    asked = config(sweep.parent, "vae", 2, 3)
+    run = Run(directory(asked))
+    with pytest.raises(RuntimeError), run.working(asked):
+        run.add({"protocol": "probe", "settings": {}, "metrics": {"probe/accuracy": 0.4, "probe/other": 1.0}}, {})
+        raise RuntimeError("the next protocol")
+    assert shown(sweep)["vae"]["bottleneck 2"].endswith("(4)")
+    assert shown(sweep, metrics=["probe/other"])["vae"]["bottleneck 2"] == "1.0000† (1)"
 
 
 def test_a_run_that_diverged_is_shown_and_neither_hides_the_others_nor_is_the_best(sweep):
@@ -325,6 +335,18 @@ def test_a_sweep_that_still_runs_has_a_table_that_says_so(sweep):
         Report(sweep)
 
 
+def test_a_run_that_vanishes_while_it_is_read_is_looked_for_again(sweep, monkeypatch):
+    there, looks = collect.find, []
+
+    def find(folder):
+        looks.append(folder)
+        return there(folder) if len(looks) > 1 else [*there(folder), Run(folder / "gone")]
+
+    monkeypatch.setattr(collect, "find", find)
+    assert set(shown(sweep)) == {"vae", "pca"}
+    assert len(looks) == 2
+
+
 def test_a_configuration_is_read_as_yaml_reads_it(tmp_path):
     odd = {"a": {"b": [1, "x\ny: z"], "c": None}, "list": [{"k": 1}, []], "#no": "- a: b", "12": "long " * 60, "e": {}}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(odd, sort_keys=False))
@@ -358,7 +380,11 @@ def test_the_latex_compiles_with_booktabs(sweep):
 
 def two_metrics(folder):
     metrics = {"probe/accuracy": {"title": "accuracy"}, "probe/squared_error": {"title": "error", "unranked": ["pca"]}}
-    announce(folder / "s", {**TABLE, "metrics": metrics, "pareto": list(metrics), "published": []}, [])
+    announce(
+        folder / "s",
+        {**TABLE, "metrics": metrics, "pareto": list(metrics), "sweep": {"model": ["vae", "deep", "pca"]}},
+        [],
+    )
     for model, best in (("vae", 0.8), ("deep", 0.7), ("pca", 0.9)):
         for dim in (2, 10):
             for seed in range(3):
@@ -385,7 +411,7 @@ def test_the_band_is_one_deviation_and_a_kind_keeps_its_colour(tmp_path):
         line.get_color() for line in panel.lines if line.get_label() != "pca"
     }  # pca does not compete
     fewer = [row for row in report.rows if row["model"] != "vae"]
-    assert figure.styles(fewer, report.spec)[("deep",)] != figure.styles(report.rows, report.spec)[("vae",)]
+    assert figure.styles(fewer, report.spec)[("deep",)] == figure.styles(report.rows, report.spec)[("deep",)]
     assert figure.styles(report.rows, report.spec)[("vae",)]["color"] not in figure.GREYS
     assert figure.styles(report.rows, report.spec)[("pca",)]["color"] in figure.GREYS
 

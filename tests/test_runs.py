@@ -1,10 +1,15 @@
 """The run directory: identity, locks, states, files that are whole."""
 
 import multiprocessing
+import os
+import platform
+import re
+import time
 from copy import deepcopy
 
 import pytest
 
+from aeexp.errors import UserError
 from aeexp.runs.files import read_json, read_yaml, write, write_json
 from aeexp.runs.run import Locked, Run, directory, find, identity
 
@@ -12,6 +17,8 @@ CONFIG = {
     "runs": "runs",
     "sweep": "single",
     "seed": 0,
+    "force": False,
+    "fail_fast": False,
     "data": {"name": "digits", "root": "data", "val": 0.1},
     "bottleneck": {"dim": 8},
     "optimizer": {"lr": 0.001},
@@ -40,7 +47,16 @@ def test_what_decides_the_numbers_decides_the_directory(path, value):
 
 
 @pytest.mark.parametrize(
-    ("path", "value"), [("runs", "x"), ("sweep", "x"), ("data.root", "x"), ("evaluation", {}), ("table", {"title": 1})]
+    ("path", "value"),
+    [
+        ("runs", "x"),
+        ("sweep", "x"),
+        ("force", True),
+        ("fail_fast", True),
+        ("data.root", "x"),
+        ("evaluation", {}),
+        ("table", {"title": 1}),
+    ],
 )
 def test_places_names_and_measurements_do_not_decide_it(path, value):
     assert identity(changed(path, value)) == identity(CONFIG)
@@ -59,13 +75,52 @@ def test_a_run_that_worked_is_completed_and_one_that_raised_tells_why(tmp_path):
     assert run.status["state"] == "completed"
     assert run.config == CONFIG
     with pytest.raises(ZeroDivisionError), run.working(CONFIG):
-        1 / 0  # noqa: B018
+        raise ZeroDivisionError("no\nluck")
     assert run.status["state"] == "failed"
-    assert run.status["error"] == "ZeroDivisionError: division by zero"
+    assert run.status["error"] == "ZeroDivisionError: no luck"
     assert "Traceback" in run.status["traceback"]
     with pytest.raises(KeyboardInterrupt), run.working(CONFIG):
         raise KeyboardInterrupt
-    assert run.status["state"] == "interrupted"
+    assert run.status["state"] == run.state == "interrupted"
+
+
+def test_the_status_says_where_and_with_what_it_ran(tmp_path):
+    run = Run(tmp_path / "run")
+    with run.working(CONFIG):
+        time.sleep(0.05)
+    status = run.status
+    assert status["host"] == platform.node()
+    assert status["process"] == os.getpid()
+    assert status["versions"]["torch"].split(".") >= ["2", "12"]
+    assert status["commit"] is None or re.fullmatch("[0-9a-f]{40}", status["commit"])
+    assert status["dirty"] in (None, False, True)
+    assert 0.05 <= status["duration"] < 60
+    assert status["peak_memory"] > 10_000_000
+    assert status["started"] <= status["ended"]
+
+
+def test_a_directory_of_another_configuration_is_never_touched(tmp_path):
+    run = Run(tmp_path / "run")
+    with run.working(CONFIG):
+        run.mark_trained({})
+    before = {file: file.read_bytes() for file in run.path.iterdir() if file.is_file()}
+    other = changed("optimizer.lr", 0.1)
+    with pytest.raises(UserError, match="another configuration"), run.working({**other, "force": True}):
+        pass
+    assert {file: file.read_bytes() for file in run.path.iterdir() if file.is_file()} == before
+    with run.working(changed("data.root", "elsewhere")):  # which decides nothing
+        assert run.trained
+
+
+def test_force_does_it_over_from_nothing(tmp_path):
+    run = Run(tmp_path / "run")
+    with run.working(CONFIG):
+        write(run.checkpoints / "last.ckpt", b"weights")
+        run.mark_trained({})
+    with run.working(changed("force", True)):
+        assert not run.trained
+        assert not run.checkpoints.exists()
+    assert run.state == "completed"
 
 
 def hold(path, held, done):
@@ -84,6 +139,8 @@ def test_two_processes_never_work_on_one_run_and_a_dead_one_is_not_in_the_way(tm
         pass
     other.kill()
     other.join()
+    assert Run(tmp_path / "run").status["state"] == "running"
+    assert Run(tmp_path / "run").state == "interrupted"  # it could not write that itself
     with Run(tmp_path / "run").working(CONFIG):
         pass
     assert Run(tmp_path / "run").status["state"] == "completed"

@@ -7,7 +7,7 @@ from typing import Any, get_type_hints
 from hydra.utils import get_object
 from typeguard import TypeCheckError, check_type
 
-from aeexp.types import UserError
+from aeexp.errors import UserError
 
 # Only classes of these modules are built, so that a configuration from elsewhere runs no code but theirs.
 TRUSTED = (

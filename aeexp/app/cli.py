@@ -1,49 +1,48 @@
 """The two programs: train.py and evaluate.py."""
 
-import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from aeexp import report
 from aeexp.app import session
-from aeexp.app.parts import check
-from aeexp.app.sweep import check_options, composed, for_each_point, plain, points, quoted, settled, with_table
+from aeexp.app.multirun import checked, one_sentence, show, writable
+from aeexp.app.sweep import check_options, composed, for_each_point, plain, quoted, settled, sweeps, with_table
+from aeexp.errors import UserError
 from aeexp.runs.run import Locked, Run, directory, find
-from aeexp.types import UserError
 
 
 def launch(main: Callable[[], None]) -> None:
-    """Runs train.py: checks every point before the first one starts, hands over to Hydra, shows what came out."""
+    """Runs train.py: a sweep is in the hands of `hydra.sweeper`, a single run is checked and shown here."""
     words, flags = _command_line()
     if flags - {"-m", "--multirun"}:  # --help, --cfg and the like are Hydra's own
         main()
         return
-    with _one_sentence():
+    with one_sentence():
         overrides = with_table("train", words)
-        sweep = _checked(overrides)
-        folder = _writable(sweep[0])
-        if sweep[0]["table"] is not None:
-            report.announce(folder, sweep[0]["table"], sweep)
-    several = bool(flags) or len(sweep) > 1
-    sys.argv[1:] = [*for_each_point(overrides), "--multirun"] if several else overrides
+        several = bool(flags) or sweeps(overrides)
+        sweep = [] if several else checked(overrides)
+        folder = None if several else writable(sweep[0].config)
+        if several:
+            overrides = for_each_point(overrides)
+            composed("train", [text for text in overrides if not sweeps([text])])  # as Hydra will, which says less
+    sys.argv[1:] = [*overrides, "--multirun"] if several else overrides
     main()
-    with _one_sentence():
-        _show(folder, [Run(directory(config)) for config in sweep], several)
+    if folder:
+        with one_sentence():
+            show(folder, sweep)
 
 
-def train(config: DictConfig) -> None:
-    """One run, which keeps its own failure: a sweep goes on, and `launch` tells of it at the end."""
+def train(config: DictConfig) -> dict[str, float]:
+    """One run; its metrics and those of its best epoch. It keeps its own failure, which the end of a sweep tells."""
     values = settled(config, HydraConfig.get())
     run = Run(directory(values))
-    if run.finished(values["evaluation"]):
+    if run.finished(values["evaluation"]) and not values["force"]:
         print(f"{run.path}  finished before")
-        return
+        return run.numbers
     print(f"{run.path}", flush=True)
     try:
         with run.working(values):
@@ -57,20 +56,21 @@ def train(config: DictConfig) -> None:
             print(f"the traceback is in {run.path / 'status.json'}")
     if values["table"] is not None:
         report.refresh(run.path.parent)
+    return run.numbers
 
 
 def launch_evaluation(main: Callable[[], None]) -> None:
     """Runs evaluate.py."""
     words, flags = _command_line()
     if not flags:
-        with _one_sentence():
+        with one_sentence():
             _runs(composed("evaluate", words))
     main()
 
 
 def evaluate(config: DictConfig) -> None:
     """Measures every run below `run`; what a run was comes from its own configuration."""
-    with _one_sentence():
+    with one_sentence():
         runs, failures = _runs(config), []
         for run in runs:
             stored = OmegaConf.create({**run.config, "evaluation": {}})
@@ -89,33 +89,12 @@ def evaluate(config: DictConfig) -> None:
 
 def _command_line() -> tuple[list[str], set[str]]:
     """The overrides, as Hydra takes them, and the flags."""
-    with _one_sentence():
+    with one_sentence():
         for word in sys.argv[1:]:
             check_options(word)
     sys.argv[1:] = [quoted(word) for word in sys.argv[1:]]
     words = [word for word in sys.argv[1:] if not word.startswith("-")]
     return words, set(sys.argv[1:]) - set(words)
-
-
-def _checked(overrides: list[str]) -> list[dict[str, Any]]:
-    """Every point of the sweep. UserError where one of them cannot be run."""
-    sweep = list(points("train", overrides))
-    for values in sweep:
-        check(values)
-    return sweep
-
-
-def _writable(config: dict[str, Any]) -> Path:
-    folder = Path(config["runs"]) / config["sweep"]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / f".{os.getpid()}").touch()
-        (folder / f".{os.getpid()}").unlink()
-    except OSError as error:
-        raise UserError(
-            f"runs={config['runs']} cannot be written: {error.strerror}; choose another with runs="
-        ) from None
-    return folder
 
 
 def _runs(config: DictConfig) -> list[Run]:
@@ -125,27 +104,3 @@ def _runs(config: DictConfig) -> list[Run]:
     if not runs:
         raise UserError(f"run={config.run} holds no trained run: give the directory of one, or of a sweep, in `runs`")
     return runs
-
-
-def _show(folder: Path, runs: list[Run], several: bool) -> None:
-    """The table of a sweep or the numbers of a run; UserError where a run failed."""
-    if several:
-        print(report.refresh(folder, force=True))
-    else:
-        for name, value in runs[0].metrics.items():
-            print(f"  {name:40} {value:.6g}")
-    print(f"TensorBoard: tensorboard --logdir {folder.parent}")
-    failed = [run for run in runs if run.status.get("state") == "failed"]
-    if failed:
-        causes = "\n".join(f"  {run.path}: {run.status['error']}" for run in failed)
-        raise UserError(
-            f"{len(failed)} of {len(runs)} runs failed, the others are kept:\n{causes}" if several else causes.strip()
-        )
-
-
-@contextmanager
-def _one_sentence() -> Iterator[None]:
-    try:
-        yield
-    except UserError as error:
-        sys.exit(f"error: {error}")

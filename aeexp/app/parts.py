@@ -1,19 +1,23 @@
 """A resolved configuration as the objects of a run."""
 
+import json
+from functools import cache
 from typing import Any
 
 import torch
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from aeexp.app.build import build, call
 from aeexp.data.images import Images
+from aeexp.errors import UserError
 from aeexp.models.base import Autoencoder, Parts
+from aeexp.training.progress import quiet
 from aeexp.training.task import Task
-from aeexp.types import UserError
 
 KNOWN = {
     *("data", "corruption", "network", "bottleneck", "code", "likelihood", "initialization", "model"),
     *("optimizer", "trainer", "schedule", "evaluation", "table"),
-    *("seed", "labels", "checkpoint", "runs", "sweep", "threads", "choices", "overrides"),
+    *("seed", "labels", "checkpoint", "runs", "sweep", "threads", "force", "fail_fast", "choices", "overrides"),
 }
 
 
@@ -58,11 +62,21 @@ def check(config: dict[str, Any]) -> None:
                 task.configure_optimizers()
             except (TypeError, ValueError) as error:
                 raise UserError(f"optimizer: {error}") from None
-    build({**config["trainer"], "_partial_": True}, "trainer")
+    _check_trainer(json.dumps(config["trainer"]))
     for group in ("schedule", "evaluation"):
         for name, node in config[group].items():
             build(node, f"{group}.{name}")
     data.prepare_data()
+
+
+@cache
+def _check_trainer(node: str) -> None:
+    """UserError where this machine lacks what the trainer asks for."""
+    quiet()
+    try:
+        build(json.loads(node), "trainer", logger=False, enable_checkpointing=False, enable_progress_bar=False)
+    except MisconfigurationException as error:
+        raise UserError(f"trainer: {error}") from None
 
 
 def trainable(model: Autoencoder) -> bool:

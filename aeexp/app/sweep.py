@@ -4,19 +4,35 @@ import difflib
 import itertools
 import re
 from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
 from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from aeexp.types import UserError
+from aeexp.errors import UserError
+from aeexp.runs.run import Run, directory
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 WHOLE_NUMBER, QUOTED = re.compile(r"(?<![\w.'])(\d+)(?![\w.'])"), r"'\1'"
+# What Hydra's plugins need: the module, and the extra that installs it.
+PLUGINS = {
+    "hydra/launcher": {
+        "basic": ("hydra", ""),
+        "joblib": ("hydra_plugins.hydra_joblib_launcher", "joblib"),
+        "submitit_local": ("hydra_plugins.hydra_submitit_launcher", "submitit"),
+        "submitit_slurm": ("hydra_plugins.hydra_submitit_launcher", "submitit"),
+        "ray": ("ray", "ray"),
+    },
+    "hydra/sweeper": {"basic": ("hydra", ""), "grid": ("hydra", ""), "optuna": ("optuna", "optuna")},
+}
 HOW_TO_GIVE_ANOTHER = {"bottleneck": "; any other size: bottleneck.dim={option}"}
 
 
@@ -29,9 +45,12 @@ def quoted(argument: str) -> str:
 
 
 def check_options(argument: str) -> None:
-    """UserError where the option of a group does not exist, with those that do."""
+    """UserError where the option of a group does not exist, with those that do, or what it needs is not installed."""
     key, equals, value = argument.partition("=")
-    options = {file.stem for file in (CONFIGS / key).glob("*.yaml")} if equals else set()
+    plugins = PLUGINS.get(key, {})
+    options = {file.stem for file in (CONFIGS / key).glob("*.yaml")} | set(plugins) if equals else set()
+    if value in plugins and find_spec(plugins[value][0]) is None:
+        raise UserError(f"{argument} needs what is not installed: pip install -e '.[{plugins[value][1]}]'")
     if not options or "(" in value:
         return
     for option in re.split(r"[\s,\[\]']+", value):
@@ -45,8 +64,11 @@ def check_options(argument: str) -> None:
 
 def composed(name: str, overrides: list[str]) -> DictConfig:
     """The configuration of one point, with Hydra's own node. UserError where Hydra refuses it."""
+    started = (
+        nullcontext() if GlobalHydra().is_initialized() else initialize_config_dir(str(CONFIGS), version_base="1.3")
+    )
     try:
-        with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        with started:
             return compose(name, overrides, return_hydra_config=True)
     except (HydraException, OmegaConfBaseException, ValueError) as error:
         raise UserError(_sentence(error)) from None
@@ -81,8 +103,24 @@ def with_table(name: str, overrides: list[str]) -> list[str]:
     return [*overrides, *(quoted(f"{key}={values}") for key, values in swept.items())]
 
 
-def points(name: str, overrides: list[str]) -> Iterator[dict[str, Any]]:
-    """The configuration of every combination of the swept values. Those that differ in the seed are composed once."""
+@dataclass(frozen=True)
+class Point:
+    """One combination of the swept values."""
+
+    overrides: list[str]
+    config: dict[str, Any]
+
+    @property
+    def run(self) -> Run:
+        return Run(directory(self.config))
+
+
+def sweeps(overrides: list[str]) -> bool:
+    return any(override.is_sweep_override() for override in parsed(overrides))
+
+
+def points(name: str, overrides: list[str]) -> Iterator[Point]:
+    """Every combination of the swept values. Those that differ in the seed are composed once."""
     choices = [
         [f"{o.get_key_element()}={value}" for value in o.sweep_string_iterator()] if o.is_sweep_override() else [text]
         for o, text in zip(parsed(overrides), overrides, strict=True)
@@ -94,14 +132,17 @@ def points(name: str, overrides: list[str]) -> Iterator[dict[str, Any]]:
             known[rest] = composed(name, list(point))
         for seed in set(point) - set(rest):
             OmegaConf.update(known[rest], "seed", parsed([seed])[0].value())
-        yield settled(known[rest], known[rest].hydra)
+        yield Point(list(point), settled(known[rest], known[rest].hydra))
 
 
 def for_each_point(overrides: list[str]) -> list[str]:
     """x.y=1 -> x.y=choice(1): Hydra composes a sweep once without what is swept, where x.y may not exist yet."""
     return [
         f"{o.key_or_group}=choice({o.get_value_string()})"
-        if "." in o.key_or_group and not o.is_sweep_override() and text.startswith(o.key_or_group)
+        if "." in o.key_or_group
+        and not o.key_or_group.startswith("hydra.")
+        and not o.is_sweep_override()
+        and text.startswith(o.key_or_group)
         else text
         for o, text in zip(parsed(overrides), overrides, strict=True)
     ]

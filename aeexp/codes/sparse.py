@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from aeexp.activations import activation as named
-from aeexp.types import Code, UserError
+from aeexp.errors import UserError
+from aeexp.types import Code
 
 
 class L1(nn.Module):

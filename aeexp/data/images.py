@@ -12,7 +12,8 @@ from torch.utils.data import DataLoader, Sampler
 from aeexp.data.bytes import ByteImages, InOrder, Shuffled
 from aeexp.data.labels import draw
 from aeexp.data.sources import Part
-from aeexp.types import Batch, UserError
+from aeexp.errors import UserError
+from aeexp.types import Batch
 
 
 class Source(Protocol):

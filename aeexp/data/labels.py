@@ -4,7 +4,7 @@ import torch
 from sklearn.model_selection import train_test_split
 from torch import Tensor
 
-from aeexp.types import UserError
+from aeexp.errors import UserError
 
 
 def draw(y: Tensor, labels: int | float, stratified: bool, seed: int) -> Tensor:

@@ -12,7 +12,7 @@ import torchvision
 from sklearn.datasets import load_digits
 from torch import Tensor
 
-from aeexp.types import UserError
+from aeexp.errors import UserError
 
 Part = tuple[Tensor, Tensor]
 

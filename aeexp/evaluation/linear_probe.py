@@ -13,8 +13,8 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from aeexp.data.labels import draw
+from aeexp.errors import UserError
 from aeexp.evaluation.subject import Result, Subject
-from aeexp.types import UserError
 
 
 class LinearProbe:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from aeexp.errors import UserError
 from aeexp.likelihoods import Likelihood
 from aeexp.networks.trunk import Network
-from aeexp.types import Batch, Code, Loss, UserError
+from aeexp.types import Batch, Code, Loss
 
 
 @dataclass(frozen=True)

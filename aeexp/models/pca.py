@@ -12,8 +12,9 @@ import torch
 from sklearn.decomposition import PCA as SklearnPCA
 from torch import Tensor
 
+from aeexp.errors import UserError
 from aeexp.models.base import Autoencoder, Parts
-from aeexp.types import Batch, Code, Loss, UserError
+from aeexp.types import Batch, Code, Loss
 
 
 class PCA(Autoencoder):

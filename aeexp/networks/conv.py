@@ -6,8 +6,8 @@ from math import prod
 from torch import nn
 
 from aeexp.activations import activation
+from aeexp.errors import UserError
 from aeexp.networks.trunk import Network, Trunk
-from aeexp.types import UserError
 
 
 class Conv(Network):

@@ -12,8 +12,10 @@ PACKAGES = ("aeexp", "torch", "torchvision", "pytorch-lightning", "hydra-core", 
 
 @cache
 def environment() -> dict[str, Any]:
-    """Versions of packages, and the commit of this project (null outside a checkout)."""
-    return {"versions": {name: version(name) for name in PACKAGES}, "commit": _commit()}
+    """Versions of packages, the commit of this project, and whether the tree was dirty (null outside a checkout)."""
+    commit = _git("rev-parse", "HEAD")
+    dirty = None if commit is None else bool(_git("status", "--porcelain", "--untracked-files=no"))
+    return {"versions": {name: version(name) for name in PACKAGES}, "commit": commit, "dirty": dirty}
 
 
 def peak_memory() -> int:
@@ -21,10 +23,10 @@ def peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def _commit() -> str | None:
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40"]
+def _git(*words: str) -> str | None:
+    """What git says of this project; None where there is no git, or no checkout."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    except OSError:
+        done = subprocess.run(["git", "-C", Path(__file__).parent, *words], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
         return None
-    return done.stdout.strip() or None
+    return done.stdout.strip()

@@ -1,7 +1,7 @@
 """One run's directory.
 
 config.yaml   what was asked for, resolved, with the options chosen in each group; written first
-status.json   state (running, completed, failed, interrupted), times, host, process, and a failure's cause
+status.json   state (running, completed, failed, interrupted), times, host, process, versions, memory, a failure's cause
 results.json  each protocol's settings beside its metrics, and what the numbers depend on
 checkpoints/  best.ckpt and last.ckpt;  figures/ *.png;  TensorBoard's event files
 """
@@ -12,6 +12,8 @@ import json
 import os
 import platform
 import re
+import shutil
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,11 +22,14 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from aeexp.errors import UserError
+from aeexp.runs.facts import environment, peak_memory
 from aeexp.runs.files import read_json, read_yaml, write, write_json, write_yaml
 
 # What of a configuration decides no number of the training: names, places, and what is measured afterwards.
-NOT_IDENTITY = ("runs", "sweep", "evaluation", "table", "choices", "overrides")
+NOT_IDENTITY = ("runs", "sweep", "force", "fail_fast", "evaluation", "table", "choices", "overrides")
 NOT_IDENTITY_OF_DATA = ("root",)
+LOCK = ".lock"
 SHOWN = ("experiment", "model", "data", "bottleneck", "seed")
 
 
@@ -32,11 +37,16 @@ class Locked(Exception):
     """Another process works on this run."""
 
 
-def identity(config: dict[str, Any]) -> str:
-    """Eight hexadecimal digits that stand for everything that decides the trained weights."""
+def decisive(config: dict[str, Any]) -> str:
+    """Everything that decides the trained weights, as text."""
     kept = {key: value for key, value in config.items() if key not in NOT_IDENTITY}
     kept["data"] = {key: value for key, value in kept["data"].items() if key not in NOT_IDENTITY_OF_DATA}
-    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:8]
+    return json.dumps(kept, sort_keys=True)
+
+
+def identity(config: dict[str, Any]) -> str:
+    """Eight hexadecimal digits that stand for it."""
+    return hashlib.sha256(decisive(config).encode()).hexdigest()[:8]
 
 
 def directory(config: dict[str, Any]) -> Path:
@@ -65,6 +75,14 @@ class Run:
         return read_json(self.path / "status.json")
 
     @property
+    def state(self) -> str:
+        """The state in status.json; a run whose process was killed could not write there that it is interrupted."""
+        status = self.status
+        state = status.get("state", "interrupted")
+        gone = status.get("host") == platform.node() and not Path(f"/proc/{status.get('process')}").exists()
+        return "interrupted" if state == "running" and gone and Path("/proc").exists() else state
+
+    @property
     def results(self) -> dict[str, Any]:
         return read_json(self.path / "results.json")
 
@@ -76,6 +94,11 @@ class Run:
     def metrics(self) -> dict[str, float]:
         """`<protocol>/<metric>`; of a protocol that ran with several settings, the newest."""
         return {k: v for entry in self.results.get("protocols", []) for k, v in entry["metrics"].items()}
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """The metrics, and `val/<term>` of the best epoch: what a search may look at."""
+        return {**self.results.get("training", {}).get("best", {}), **self.metrics}
 
     def finished(self, evaluation: dict[str, Any]) -> bool:
         """Trained, and measured by all of these protocols with these settings."""
@@ -106,27 +129,51 @@ class Run:
         protocols = [*self.results.get("protocols", []), entry]
         write_json(self.path / "results.json", {**self.results, **facts, "protocols": protocols})
 
+    def refuse_other(self, config: dict[str, Any]) -> None:
+        """UserError where the directory holds a run of another configuration, so that nobody touches it."""
+        stored = self.config
+        if stored and decisive(stored) != decisive(config):
+            raise UserError(
+                f"{self.path} holds a run of another configuration, and is left alone: move it away, or choose another "
+                "folder with sweep= or runs="
+            )
+
+    def clear(self) -> None:
+        """Removes all but the lock."""
+        for path in self.path.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.name != LOCK:
+                path.unlink()
+
     @contextmanager
     def working(self, config: dict[str, Any]) -> Iterator[None]:
         """Keeps other processes off the run, and its status true. Raises Locked where another process has it."""
         self.path.mkdir(parents=True, exist_ok=True)
         try:
-            lock = FileLock(self.path / ".lock", blocking=False).acquire()
+            lock = FileLock(self.path / LOCK, blocking=False).acquire()
         except Timeout:
             raise Locked(f"{self.path} is being worked on by another process") from None
         with lock:
+            self.refuse_other(config)
+            if config["force"]:
+                self.clear()
             write_yaml(self.path / "config.yaml", config)
-            status = {"state": "running", "started": _now(), "host": platform.node(), "process": os.getpid()}
-            write_json(self.path / "status.json", status)
+            started = time.perf_counter()
+            begun = {"started": _now(), "host": platform.node(), "process": os.getpid(), **environment()}
+            write_json(self.path / "status.json", {"state": "running", **begun})
+            end: dict[str, Any] = {"state": "completed"}
             try:
                 yield
-            except BaseException as error:
-                failed = isinstance(error, Exception)
-                cause = {"error": _sentence(error), "traceback": traceback.format_exc()} if failed else {}
-                state = "failed" if failed else "interrupted"
-                write_json(self.path / "status.json", {**status, "state": state, "ended": _now(), **cause})
+            except Exception as error:
+                end = {"state": "failed", "error": _sentence(error), "traceback": traceback.format_exc()}
                 raise
-            write_json(self.path / "status.json", {**status, "state": "completed", "ended": _now()})
+            except BaseException:
+                end = {"state": "interrupted"}
+                raise
+            finally:
+                took = {"ended": _now(), "duration": time.perf_counter() - started, "peak_memory": peak_memory()}
+                write_json(self.path / "status.json", {**end, **begun, **took})
 
 
 def _now() -> str:

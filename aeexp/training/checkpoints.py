@@ -4,27 +4,47 @@ Lightning's ModelCheckpoint, once for each of them, costs a tenth of a step at b
 times a step, and it spells out its whole configuration each time.
 """
 
+import io
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
+from lightning_fabric.plugins import TorchCheckpointIO
 from pytorch_lightning.callbacks import Checkpoint
+
+from aeexp.runs.files import write
 
 
 class Checkpoints(Checkpoint):
     def __init__(self, folder: Path) -> None:
-        self.folder, self.least = folder, float("inf")
+        self.folder = folder
+        self.best: dict[str, float] = {}  # val/<term> in the epoch with the least val/loss
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        value = trainer.callback_metrics.get("val/loss")
-        if value is None or value < self.least:
-            self.least = self.least if value is None else value.item()
+        metrics = {name: value.item() for name, value in trainer.callback_metrics.items() if name.startswith("val/")}
+        if not metrics or metrics["val/loss"] < self.best.get("val/loss", float("inf")):
+            self.best = metrics
             # the best first: a run that is killed between the two goes back an epoch, and finds it again
             trainer.save_checkpoint(self.folder / "best.ckpt")
         trainer.save_checkpoint(self.folder / "last.ckpt")
 
     def state_dict(self) -> dict[str, Any]:
-        return {"least": self.least}
+        return {"best": self.best}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.least = state["least"]
+        self.best = state["best"]
+
+
+class WholeFiles(TorchCheckpointIO):
+    """Lightning's own writes in the system's temporary folder, from where a file may have to be copied."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+        write(Path(path), packed(checkpoint))
+
+
+def packed(content: Any) -> bytes:
+    """What torch.save writes."""
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    return buffer.getvalue()

@@ -1,6 +1,9 @@
 """What is seen of a training: a bar in a terminal, a line an epoch elsewhere."""
 
+import logging
+import os
 import sys
+import warnings
 from contextlib import nullcontext
 from typing import Any
 
@@ -43,3 +46,17 @@ class NoProfiler(PassThroughProfiler):
 
 def progress() -> pl.Callback:
     return Bar(refresh_rate=20, leave=False) if sys.stdout.isatty() else Lines()
+
+
+def quiet() -> None:
+    """Without Lightning's tips, and its warnings that a user can do nothing about, by name."""
+    # Lightning sets this for processes that fork after CUDA has started, which none does here. Without a GPU it makes
+    # every step of Adam look for NVIDIA's library on the disk, a tenth of a step at batch 10.
+    os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
+    for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for message in (
+        ".*does not have many workers.*",  # the data are in memory
+        ".*isinstance.treespec, LeafSpec.* is deprecated.*",  # Lightning's own use of torch
+    ):
+        warnings.filterwarnings("ignore", message)

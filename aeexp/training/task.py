@@ -9,8 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from aeexp.errors import UserError
 from aeexp.models.base import Autoencoder
-from aeexp.types import Batch, Loss, UserError
+from aeexp.training.progress import quiet
+from aeexp.types import Batch, Loss
 
 
 class Task(pl.LightningModule):
@@ -22,9 +24,12 @@ class Task(pl.LightningModule):
     def configure_optimizers(self) -> Optimizer:
         return self.optimizer(self.model.parameters())
 
+    def setup(self, stage: str) -> None:
+        quiet()  # in each process
+
     def on_train_epoch_start(self) -> None:
-        # noise depends on the seed and the epoch alone, so a resumed run draws what an uninterrupted one would
-        torch.manual_seed(self.seed * 1_000_003 + self.current_epoch)
+        # noise depends on the seed, the epoch and the process alone: a resumed run draws what it would have drawn
+        torch.manual_seed(self.seed * 1_000_003 + self.current_epoch + 1_000_000_007 * self.global_rank)
 
     def __setattr__(self, name: str, value: Any) -> None:
         # Lightning notes each running hook here, forty times a step; nn.Module's search for a parameter in it costs
@@ -48,10 +53,10 @@ class Task(pl.LightningModule):
         self.tally.add("val", len(batch.x), {"loss": loss.total, **loss.means}, {**loss.stats, "squared_error": error})
 
     def on_validation_epoch_end(self) -> None:
-        self.log_dict(self.tally.means("val"))
+        self.log_dict(self.tally.means("val"), sync_dist=True)
 
     def on_train_epoch_end(self) -> None:
-        self.log_dict(self.tally.means("train"))
+        self.log_dict(self.tally.means("train"), sync_dist=True)  # each process saw examples of its own
 
     def _stop(self, loss: Loss) -> None:
         name, mean = next((name, mean) for name, mean in loss.means.items() if not mean.isfinite())

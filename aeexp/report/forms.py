@@ -25,6 +25,7 @@ MARKS = {
     "†": r"$^\dagger$",
     "—": "--",
 }
+SIZES = {57: r"\normalsize", 67: r"\small", 75: r"\footnotesize"}  # characters on a line of an article
 
 
 def markdown(title: str, tables: list[Table], notes: list[str]) -> str:
@@ -49,17 +50,27 @@ def latex(title: str, tables: list[Table], notes: list[str]) -> str:
             [rf"\textbf{{{tex(text)}}}" if (n, m) in table.best else tex(text) for m, text in enumerate(row)]
             for n, row in enumerate(table.body)
         ]
-        lines = [" & ".join(row) + r" \\" for row in [[tex(name) for name in table.header], *bold]]
+        names = [tex(name).replace(", ", r", \\") for name in table.header]
+        header = [rf"\shortstack[l]{{{name}}}" for name in names]
+        lines = [" & ".join(row) + r" \\" for row in [header, *bold]]
         remarks = [rf"\par\smallskip\footnotesize {tex(note)}" for note in [*footnotes([table]), *notes]]
         parts += [
             r"\begin{table}[ht]",
             r"\centering",
             rf"\caption{{{tex(title)}: {tex(table.title)}, mean $\pm$ standard deviation (n seeds)}}",
+            rf"{_size(table)}\setlength{{\tabcolsep}}{{2pt}}",
             rf"\begin{{tabular}}{{{'l' * len(table.header)}}}",
             *[r"\toprule", lines[0], r"\midrule", *lines[1:], r"\bottomrule"],
             *[r"\end{tabular}", *remarks, r"\end{table}", ""],
         ]
     return "\n".join(parts)
+
+
+def _size(table: Table) -> str:
+    """The largest type in which the table fits, as far as characters tell; no smaller one than can be read."""
+    columns = zip(*([max(name.split(", "), key=len) for name in table.header], *table.body), strict=True)
+    width = sum(max(map(len, column)) for column in columns)
+    return next((size for most, size in SIZES.items() if width <= most), r"\scriptsize")
 
 
 def tex(text: str) -> str:

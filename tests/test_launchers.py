@@ -156,6 +156,16 @@ def test_two_processes_train_as_one_with_batches_of_twice_the_size(program, tmp_
     assert two.numbers["val/loss"] == pytest.approx(one.numbers["val/loss"], rel=1e-4)
 
 
+def test_the_gpu_is_used_where_there_is_one_and_missed_in_a_sentence(program, tmp_path):
+    done = program("train.py", "trainer=gpu", "model=vae", "trainer.max_epochs=1", f"runs={tmp_path}")
+    if torch.cuda.is_available():
+        assert done.returncode == 0, done.stderr
+    else:
+        assert done.returncode == 1
+        assert re.fullmatch(r"error: trainer: .*gpu.*\n", done.stderr)
+        assert not find(tmp_path)
+
+
 @pytest.mark.parametrize(("group", "option"), [("launcher", "joblib"), ("launcher", "ray"), ("sweeper", "optuna")])
 def test_a_missing_extra_is_named_with_the_command_that_installs_it(monkeypatch, group, option):
     monkeypatch.setattr(sweep, "find_spec", lambda name: None)

@@ -39,11 +39,29 @@ QUICK = {
     ],
     "python -m aeexp.report runs/code_size --format latex": [],
     "tensorboard --logdir runs": [],
+    "python train.py -m hydra/launcher=joblib model=vae,sparse seed=0,1": ["trainer.max_epochs=1"],
+    "python train.py -m hydra/launcher=submitit_local hydra.sweeper.max_batch_size=2 model=vae seed=0,1": [
+        "trainer.max_epochs=1",
+        "sweep=submitit",
+    ],
+    "python train.py -m hydra/sweeper=optuna model=vae bottleneck=8,16 'optimizer.lr=tag(log,interval(1e-4,1e-2))'": [
+        "trainer.max_epochs=1",
+        "hydra.sweeper.n_trials=2",
+        "sweep=search",
+    ],
+    "python train.py trainer=ddp model=vae": ["trainer.max_epochs=1"],
+}
+ELSEWHERE = {  # what needs a cluster or a GPU, and the test of tests/test_launchers.py that runs it
+    "python train.py -m hydra/launcher=submitit_slurm hydra.launcher.partition=gpu model=vae seed=0,1": "test_slurm_",
+    "python train.py -m hydra/launcher=ray hydra.launcher.address=auto model=vae seed=0,1": "test_ray_",
+    "python train.py trainer=gpu model=vae": "test_the_gpu_",
 }
 
 
 def test_every_command_of_the_readme_is_run_by_a_test():
-    assert sorted(COMMANDS) == sorted(QUICK)
+    assert sorted(COMMANDS) == sorted([*QUICK, *ELSEWHERE])
+    launchers = (ROOT / "tests" / "test_launchers.py").read_text()
+    assert [name for name in ELSEWHERE.values() if f"def {name}" not in launchers] == []
 
 
 def test_the_readme_is_short_and_what_is_generated_in_it_is_up_to_date():
@@ -70,7 +88,7 @@ def run(place, idx_data, command, extra=()):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("command", [command for command in COMMANDS if command.startswith("python")])
+@pytest.mark.parametrize("command", [command for command in QUICK if command.startswith("python")])
 def test_the_command_works(place, idx_data, command):
     extra = QUICK[command]
     if "mnist" in command:  # small files of our own have checksums of their own

@@ -72,7 +72,7 @@ def p_value(one: list[float], other: list[float]) -> float:
 
     Where every difference is the same there is nothing to test: 1 if it is 0, else 0.
     """
-    from scipy.special import stdtr  # type: ignore[import-untyped]
+    from scipy.special import stdtr
 
     differences = [a - b for a, b in zip(one, other, strict=True)]
     spread, mean, n = statistics.stdev(differences), statistics.fmean(differences), len(differences)

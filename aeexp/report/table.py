@@ -58,7 +58,7 @@ def footnotes(tables: list[Table]) -> list[str]:
     pairs = set().union(*(made.pairs for made in tables))
     if not pairs:
         return ["Bold: the best mean of a column; without two common seeds nothing could be tested.", *alone]
-    from scipy.special import stdtrit  # type: ignore[import-untyped]
+    from scipy.special import stdtrit
 
     fewest = min(pairs)
     needed = float(stdtrit(fewest - 1, 1 - LEVEL / 2)) / fewest**0.5

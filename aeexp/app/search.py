@@ -1,5 +1,7 @@
 """Search by Optuna, with a journal on disk: it goes on after a kill, with neither a lost nor a repeated trial."""
 
+import hashlib
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +34,8 @@ def search(
         for point in corners:
             check(point.config)
         folder = writable(corners[0].config)
-        study = _study(folder / "optuna.journal", direction, seed)
+        asked = hashlib.sha256(repr((fixed, space, metric, direction)).encode()).hexdigest()[:8]
+        study = _study(folder / "optuna.journal", asked, direction, seed)
         with _alone(folder):
             _until(study, n_trials, at_once, space, fixed, launcher, metric)
         done = study.get_trials(states=(TrialState.COMPLETE,))
@@ -83,18 +86,21 @@ def _until(
             study.tell(trial, numbers.get(metric), state=None if numbers else TrialState.FAIL)
 
 
-def _study(journal: Path, direction: Any, seed: int) -> optuna.Study:
+def _study(journal: Path, name: str, direction: Any, seed: int) -> optuna.Study:
+    """The study of this name: another question asked in the same folder is another study."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    if direction not in ("minimize", "maximize"):
+        raise UserError(f"hydra.sweeper.direction={direction} is neither minimize nor maximize")
     storage = JournalStorage(JournalFileBackend(str(journal)))
-    study = optuna.create_study(storage=storage, study_name="aeexp", direction=direction, load_if_exists=True)
+    study = optuna.create_study(storage=storage, study_name=name, direction=direction, load_if_exists=True)
     # the same seed again would propose the first points again
     study.sampler = optuna.samplers.TPESampler(seed=seed + len(study.trials))
     return study
 
 
-def _alone(folder: Path) -> FileLock:
+def _alone(folder: Path) -> AbstractContextManager[Any]:
     try:
-        return FileLock(folder / ".search", blocking=False).acquire().lock
+        return FileLock(folder / ".search", blocking=False).acquire()
     except Timeout:
         raise UserError(f"another process searches in {folder}: choose another folder with sweep=") from None
 

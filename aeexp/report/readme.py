@@ -29,9 +29,9 @@ def catalogue() -> str:
 
 
 def results(name: str) -> str:
-    """The stored results of one table: its first metric, its curves, and where the others are."""
+    """The stored results of one table: where values were published its first metric, its curves, where the rest is."""
     report, place = Report(ROOT / "results" / name), f"results/{name}"
-    first = report.tables()[:1]
+    first = report.tables()[:1] if report.spec.published else []
     there = {"all metrics": "table.md", "two metrics against each other": "pareto.png", "a row a run": "runs.csv"}
     links = [f"[{title}]({place}/{file})" for title, file in there.items() if (ROOT / place / file).exists()]
     more = f"More: {', '.join(links)}."

@@ -1,5 +1,6 @@
 """The records that travel from room to room."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -13,13 +14,21 @@ class Batch(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Statistic:
+    """What is read off the means over all examples of an epoch, as the number of units that none of them used."""
+
+    each: Tensor  # (B, *K)
+    read: Callable[[Tensor], dict[str, Tensor]]  # (*K), their mean -> named numbers (), or a histogram's values (D,)
+
+
+@dataclass(frozen=True)
 class Code:
     """What a bottleneck makes of features; channel-last, so vectors and feature maps share one contract."""
 
     z: Tensor  # (B, *positions, D), what the decoder reads; may be a sample
     mean: Tensor  # (B, *positions, D), the deterministic representation, which every evaluation reads
     terms: dict[str, Tensor] = field(default_factory=dict)  # what the code costs: weighted, nats, (B,) or ()
-    stats: dict[str, Tensor] = field(default_factory=dict)  # logged, never minimised, (B,) or ()
+    stats: dict[str, Tensor | Statistic] = field(default_factory=dict)  # logged, never minimised, (B,) or ()
 
 
 @dataclass(frozen=True)
@@ -27,7 +36,7 @@ class Loss:
     """Named terms in nats per example, each (B,) or (); their sum over names, averaged over B, is minimised."""
 
     terms: dict[str, Tensor]
-    stats: dict[str, Tensor] = field(default_factory=dict)
+    stats: dict[str, Tensor | Statistic] = field(default_factory=dict)
 
     @cached_property
     def means(self) -> dict[str, Tensor]:

@@ -9,6 +9,7 @@ import torch
 
 from aeexp.app.parts import check, make_data, make_model, make_task, trainable
 from aeexp.app.sweep import CONFIGS, points, quoted
+from aeexp.errors import UserError
 from aeexp.evaluation.subject import Subject
 from aeexp.types import Batch
 
@@ -45,6 +46,20 @@ def made(*words):
     task = make_task(config, make_model(config, data.shape))
     task.model.initialize(data.train.batches(500))
     return task, data
+
+
+def assert_one_sentence(refusal):
+    text = str(refusal)
+    assert "choose" in text and "\n" not in text and ". " not in text
+
+
+def loss_or_refusal(batch, *words):
+    """The objective of a combination, or None where it is refused by a sentence that says what to choose."""
+    try:
+        return made(*words)[0].model.loss(batch)
+    except UserError as refusal:
+        assert_one_sentence(refusal)
+        return None
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +111,10 @@ class TestEveryKindAndPart:
         assert torch.equal(code.mean, model.encode(batch.x).mean)
         assert torch.equal(model.reconstruct(batch.x), model.reconstruct(batch.x))
         assert model.reconstruct(batch.x).shape == batch.x.shape
-        assert model.decode(code.mean).shape == batch.x.shape
+        try:
+            assert model.decode(code.mean).shape == batch.x.shape
+        except UserError as refusal:
+            assert_one_sentence(refusal)
 
     def test_loss_falls_on_one_batch(self, words, batch):
         task, _ = made(*words)
@@ -119,15 +137,15 @@ class TestEveryKindAndPart:
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("model", MODELS)
 def test_every_kind_trains_or_is_refused_with_every_network(model, network, batch):
-    task, _ = made(f"model={model}", f"network={network}", "bottleneck=2")
-    assert task.model.loss(batch).total.isfinite()
+    loss = loss_or_refusal(batch, f"model={model}", f"network={network}", "bottleneck=8")
+    assert loss is None or loss.total.isfinite()
 
 
 @pytest.mark.parametrize("code", CODES)
 @pytest.mark.parametrize("model", MODELS)
-def test_every_kind_trains_with_every_code(model, code, batch):
-    task, _ = made(f"model={model}", f"code={code}", "bottleneck=1")
-    assert task.model.loss(batch).total.isfinite()
+def test_every_kind_trains_or_is_refused_with_every_code(model, code, batch):
+    loss = loss_or_refusal(batch, f"model={model}", f"code={code}", "bottleneck=1")
+    assert loss is None or loss.total.isfinite()
 
 
 @pytest.mark.parametrize("evaluation", options("evaluation"))
@@ -135,7 +153,7 @@ def test_every_kind_trains_with_every_code(model, code, batch):
 def test_every_protocol_measures_every_kind(evaluation, model):
     from aeexp.app.build import build
 
-    words = [f"model={model}", f"evaluation=[{evaluation}]", "bottleneck=2"]
+    words = [f"model={model}", f"evaluation=[{evaluation}]", "bottleneck=8"]
     task, data = made(*words)
     node = configured(*words)["evaluation"][evaluation]
     result = build({**node, **({"epochs": 1} if "epochs" in node else {})}, evaluation)(Subject(task.model, data, None))

@@ -44,7 +44,7 @@ class Autoencoder(nn.Module, ABC):
 
     @abstractmethod
     def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        """(B, *positions, D) -> (B, *shape), the mean image of each code"""
+        """(B, *positions, D) -> (B, *shape), the mean image of each code. UserError where a code alone has none."""
 
     @abstractmethod
     def reconstruct(self, x: Tensor, y: Tensor | None = None) -> Tensor:
@@ -72,9 +72,11 @@ class Factored(Autoencoder, ABC):
         return self.likelihood.mean(self.decoder(z))
 
     def reconstruct(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        return self.decode(self.encode(x).mean)
+        h, notes = self.encoder.noting(x)
+        return self.likelihood.mean(self.decoder(self.code(h).mean, *notes))
 
     def recon(self, x: Tensor) -> tuple[Tensor, Code]:
         """-log p(x | z) of the code of the corrupted input, (B,) nats, and that code."""
-        code = self.encode(self.corruption(x))
-        return self.likelihood.nll(self.decoder(code.z), x), code
+        h, notes = self.encoder.noting(self.corruption(x))
+        code = self.code(h)
+        return self.likelihood.nll(self.decoder(code.z, *notes), x), code

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 
-from torch import nn
+from torch import Tensor, nn
 
 
 class Trunk(nn.Sequential):
@@ -12,6 +12,19 @@ class Trunk(nn.Sequential):
         super().__init__(*layers)
         self.out_features = out_features
 
+    def forward(self, x: Tensor) -> Tensor:
+        return self.noting(x)[0]
+
+    def noting(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """The features, and what layers noted for the decoder: the second of what they give, where they give two."""
+        notes: list[Tensor] = []
+        for layer in self:
+            x = layer(x)
+            if isinstance(x, tuple):
+                x, note = x
+                notes.append(note)
+        return x, notes
+
 
 class Network(ABC):
     @abstractmethod
@@ -20,4 +33,7 @@ class Network(ABC):
 
     @abstractmethod
     def decoder(self, in_features: int, shape: tuple[int, ...]) -> nn.Module:
-        """(B, in_features) -> (B, *shape), linear at the end: the likelihood knows what it means"""
+        """(B, in_features), the encoder's notes -> (B, *shape), linear at the end: the likelihood knows what it means.
+
+        Without notes that it needs, it raises UserError.
+        """

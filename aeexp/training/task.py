@@ -1,18 +1,19 @@
 """The one LightningModule: steps on a model's loss, and each term's mean over the epoch under its own name."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.loggers import TensorBoardLogger
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from aeexp.errors import UserError
 from aeexp.models.base import Autoencoder
 from aeexp.training.progress import quiet
-from aeexp.types import Batch, Loss
+from aeexp.types import Batch, Loss, Statistic
 
 
 class Task(pl.LightningModule):
@@ -53,10 +54,19 @@ class Task(pl.LightningModule):
         self.tally.add("val", len(batch.x), {"loss": loss.total, **loss.means}, {**loss.stats, "squared_error": error})
 
     def on_validation_epoch_end(self) -> None:
-        self.log_dict(self.tally.means("val"), sync_dist=True)
+        means = self._log("val")
+        if isinstance(self.logger, TensorBoardLogger) and self.trainer.is_global_zero:
+            for name in (name for name, value in means.items() if value.dim()):
+                self.logger.experiment.add_histogram(name, means[name], self.global_step - 1)  # as Lightning counts
 
     def on_train_epoch_end(self) -> None:
-        self.log_dict(self.tally.means("train"), sync_dist=True)  # each process saw examples of its own
+        self._log("train")
+
+    def _log(self, stage: str) -> dict[str, Tensor]:
+        means = self.tally.means(stage)
+        numbers = {name: value for name, value in means.items() if not value.dim()}
+        self.log_dict(numbers, sync_dist=True)  # each process saw examples of its own
+        return means
 
     def _stop(self, loss: Loss) -> None:
         name, mean = next((name, mean) for name, mean in loss.means.items() if not mean.isfinite())
@@ -67,24 +77,33 @@ class Task(pl.LightningModule):
 
 
 class Tally:
-    """Sums of named values over the examples of an epoch, and their means."""
+    """Sums of named values over the examples of an epoch, their means, and what is read off these."""
 
     def __init__(self) -> None:
         self.sums: dict[str, dict[str, Tensor]] = defaultdict(dict)
         self.counts: dict[str, int] = defaultdict(int)
+        self.reads: dict[str, Callable[[Tensor], dict[str, Tensor]]] = {}
 
-    def add(self, stage: str, n: int, *values: dict[str, Tensor]) -> None:
+    def add(self, stage: str, n: int, *values: Mapping[str, Tensor | Statistic]) -> None:
         """Each value is a mean over n examples, or has one entry an example."""
         self.counts[stage] += n
         sums = self.sums[stage]
         for group in values:
             for name, value in group.items():
+                if isinstance(value, Statistic):
+                    self.reads[name] = value.read
+                    mean = value.each.detach().mean(0)
+                else:
+                    mean = value.detach()
+                    mean = mean.mean() if mean.dim() else mean
                 if name not in sums:
-                    sums[name] = torch.zeros((), device=value.device)
-                mean = value.detach()
-                sums[name].add_(mean.mean() if mean.dim() else mean, alpha=n)
+                    sums[name] = torch.zeros_like(mean)
+                sums[name].add_(mean, alpha=n)
 
     def means(self, stage: str) -> dict[str, Tensor]:
         """`<stage>/<name>`; the sums start again."""
-        n = self.counts.pop(stage)
-        return {f"{stage}/{name}": total / n for name, total in self.sums.pop(stage).items()}
+        n, named = self.counts.pop(stage), {}
+        for name, total in self.sums.pop(stage).items():
+            mean = total / n
+            named.update(self.reads[name](mean) if name in self.reads else {name: mean})
+        return {f"{stage}/{name}": value for name, value in named.items()}

@@ -10,7 +10,7 @@ import torch
 import torchvision
 import yaml
 
-from aeexp.data.bytes import ByteImages, InOrder, Shuffled
+from aeexp.data.examples import Examples, InOrder, Shuffled
 from aeexp.data.images import Images
 from aeexp.data.labels import draw
 from aeexp.data.sources import Digits, Torchvision
@@ -205,11 +205,16 @@ def test_random_labels_are_drawn_alike_from_all_examples():
     assert ((often - expected).abs() < 5 * std).all()
 
 
-@pytest.mark.parametrize("labels", [1, 0.5, 1.0])
+@pytest.mark.parametrize("labels", [1, 0.5])
 @pytest.mark.parametrize("stratified", [False, True])
 def test_labels_of_an_unlabelled_set_are_refused(labels, stratified):
     text = refusal(images, source=Numbered(classes=0), labels=labels, stratified=stratified)
     assert f"labels={labels}" in text and "none" in text
+
+
+def test_all_labels_of_an_unlabelled_set_are_none():
+    data = images(source=Numbered(classes=0), labels=1.0)
+    assert len(data.train) == 140 and (data.train.y == -1).all()
 
 
 @pytest.mark.parametrize("labels", [0, -1, 141, 1.1, 0.0, 0.001])
@@ -236,7 +241,7 @@ def test_stratified_labels_that_miss_a_rare_class_are_refused(rare, labels):
 @pytest.mark.parametrize("factor", [1.0, 1 / 255, 255 / 16])
 def test_batches_are_the_bytes_times_the_factor(factor):
     x, y = torch.randint(256, (11, 2, 3, 4), dtype=torch.uint8), torch.arange(11)
-    before, data = x.clone(), ByteImages(x, y, factor)
+    before, data = x.clone(), Examples(x, y, factor)
     index = torch.tensor([7, 0, 7, 10])
     batch = data[index]
     torch.testing.assert_close(batch.x, before[index] * torch.tensor(factor))
@@ -247,7 +252,7 @@ def test_batches_are_the_bytes_times_the_factor(factor):
 @pytest.mark.parametrize("size", [1, 4, 11, 20])
 def test_batches_cover_the_set_in_order(size):
     x, y = torch.randint(256, (11, 2, 3), dtype=torch.uint8), torch.arange(11)
-    batches = list(ByteImages(x, y, 0.5).batches(size))
+    batches = list(Examples(x, y, 0.5).batches(size))
     assert torch.equal(torch.cat([batch.x for batch in batches]), x * 0.5)
     assert torch.equal(torch.cat([batch.y for batch in batches]), y)
     assert [len(batch.x) for batch in batches[:-1]] == [size] * (len(batches) - 1)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from aeexp.data.bytes import ByteImages
+from aeexp.data.examples import Examples
 from aeexp.errors import UserError
 from aeexp.evaluation.fine_tune import FineTune
 from aeexp.evaluation.linear_probe import LinearProbe
@@ -42,7 +42,7 @@ def split(n, seed):
     y = torch.randint(0, CLASSES, (n,), generator=generator)
     x = torch.randint(0, 256, (n, 1, 16, 16), dtype=torch.uint8, generator=generator)
     x[:, 0, 0, :CLASSES] = 255 * nn.functional.one_hot(y, CLASSES).to(torch.uint8)
-    return ByteImages(x, y, 1 / 255)
+    return Examples(x, y, 1 / 255)
 
 
 def subject(model):

@@ -1,17 +1,18 @@
-"""Any source of byte images as a LightningDataModule: split, partly labelled, in memory."""
+"""Any source of images, vectors or series as a LightningDataModule: split, partly labelled, in memory."""
 
 import hashlib
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
-from aeexp.data.bytes import ByteImages, InOrder, Shuffled
+from aeexp.data.examples import Examples, InOrder, Shuffled
 from aeexp.data.labels import draw
 from aeexp.data.sources import Part
+from aeexp.data.views import Everything, View
 from aeexp.errors import UserError
 from aeexp.types import Batch
 
@@ -21,20 +22,26 @@ class Source(Protocol):
     def load(self, root: Path) -> tuple[Part, Part | None]: ...
 
 
+class SelfDescribing(Source, Protocol):
+    def describe(self, root: Path) -> tuple[list[int], int]: ...  # the shape and the number of classes, unread
+
+
 class Images(pl.LightningDataModule):
     """Splits drawn from `seed`: `val` and `test` are counts (int) or fractions (float) of the source's training part.
 
-    test null: the source's own test part. Pixels are bytes / `peak` * `scale`. `labels` of the training examples
-    (a count or a fraction), drawn from `label_seed`, keep their y; the others get -1.
+    test null: the source's own test part. Values are the source's / `peak` * `scale`. `labels` of the training
+    examples (a count or a fraction), drawn from `label_seed`, keep their y; the others get -1. shape and classes null:
+    as the source itself says. The test part is never narrowed by the `view`, whose default keeps the identity of runs
+    that were made before there were views.
     """
 
     def __init__(
         self,
         name: str,
-        source: Source,
+        source: Source | SelfDescribing,
         root: str,
-        shape: list[int],
-        classes: int,
+        shape: list[int] | None,
+        classes: int | None,
         peak: int,
         scale: float,
         val: int | float,
@@ -44,6 +51,7 @@ class Images(pl.LightningDataModule):
         stratified: bool,
         label_seed: int,
         batch_size: int,
+        view: View = Everything(),  # noqa: B008, it holds nothing
     ) -> None:
         super().__init__()
         if batch_size < 1:
@@ -51,7 +59,13 @@ class Images(pl.LightningDataModule):
         if scale <= 0:
             raise UserError(f"data.scale is the value of a white pixel, above 0, such as 1 or 255, but got {scale}")
         self.name, self.source, self.root = name, source, Path(root)
-        self.shape, self.classes = tuple(shape), classes
+        if shape is None or classes is None:
+            shape_found, classes_found = cast(SelfDescribing, source).describe(self.root)
+            shape = shape_found if shape is None else shape
+            classes = classes_found if classes is None else classes
+        self.shape: tuple[int, ...] = tuple(shape)
+        self.classes: int = classes
+        self.view = view
         self.factor, self.scale, self.batch_size, self.seed = scale / peak, scale, batch_size, seed
         self._val, self._test, self._labels = val, test, (labels, stratified, label_seed)
 
@@ -59,7 +73,7 @@ class Images(pl.LightningDataModule):
         self.source.prepare(self.root)
 
     def setup(self, stage: str | None = None) -> None:
-        """Loads and splits once; sets `train`, `val`, `test` (ByteImages) and `digest`, which identifies the split."""
+        """Loads and splits once; sets `train`, `val`, `test` (Examples) and `digest`, which identifies the split."""
         if hasattr(self, "digest"):
             return
         (x, y), own_test = self.source.load(self.root)
@@ -72,12 +86,14 @@ class Images(pl.LightningDataModule):
         if n_train < 1:
             raise UserError(f"data.val and data.test together leave none of {len(x)} examples to train on")
         train, val, test = order.split([n_train, n_val, n_test])
+        train, val = (part[self.view(y[part])] for part in (train, val))
         train_y = torch.full_like(y[train], -1)
-        labelled = draw(y[train], *self._labels)
+        everything = isinstance(self._labels[0], float) and self._labels[0] == 1  # also where there are none
+        labelled = torch.nonzero(y[train] >= 0)[:, 0] if everything else draw(y[train], *self._labels)
         train_y[labelled] = y[train][labelled]
-        self.train = ByteImages(x[train], train_y, self.factor)
-        self.val = ByteImages(x[val], y[val], self.factor)
-        self.test = ByteImages(*(own_test if own_test and self._test is None else (x[test], y[test])), self.factor)
+        self.train = Examples(x[train], train_y, self.factor)
+        self.val = Examples(x[val], y[val], self.factor)
+        self.test = Examples(*(own_test if own_test and self._test is None else (x[test], y[test])), self.factor)
         self.digest = _digest(train, val, test, labelled)
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
@@ -92,7 +108,7 @@ class Images(pl.LightningDataModule):
         return _loader(self.val, InOrder(len(self.val), self.batch_size))
 
 
-def _loader(data: ByteImages, sampler: Sampler[Tensor]) -> DataLoader[Batch]:
+def _loader(data: Examples, sampler: Sampler[Tensor]) -> DataLoader[Batch]:
     # batch_size None: the sampler gives whole batches of positions, and the data set slices them. A generator of its
     # own: an iterator draws a number when it is made, which would shift the noise of a resumed epoch.
     return DataLoader(data, batch_size=None, sampler=sampler, collate_fn=_as_it_is, generator=torch.Generator())

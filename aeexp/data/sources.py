@@ -1,11 +1,13 @@
 """Where the bytes come from. `prepare(root)` makes sure that they are there; `load(root)` gives them.
 
-`load(root) -> (train, test)`, each a pair of x (N, *shape) uint8 and y (N,) int64; test is None where the data set
-has no test part of its own.
+`load(root) -> (train, test)`, each a pair of x (N, *shape), uint8 or float32, and y (N,) int64, -1 where unlabelled;
+test is None where the data set has no test part of its own.
 """
 
 import hashlib
+from abc import ABC, abstractmethod
 from pathlib import Path
+from typing import Any
 
 import torch
 import torchvision
@@ -29,27 +31,36 @@ class Digits:
         return (x, torch.as_tensor(labels, dtype=torch.int64)), None
 
 
-class Torchvision:
-    """A data set of IDX files that torchvision knows by `name`, downloaded where that is possible.
+class Published(ABC):
+    """A data set that torchvision knows by `name`, downloaded where that is possible.
 
-    `md5` names each file of root/`name`/raw and its checksum.
+    `md5` names each file of its folder, and its published checksum, or null where none was published.
     """
 
-    def __init__(self, name: str, md5: dict[str, str]) -> None:
+    def __init__(self, name: str, md5: dict[str, str | None]) -> None:
         self.name, self.md5 = name, md5
+
+    @abstractmethod
+    def _folder(self, root: Path) -> Path:
+        """Where its files are."""
+
+    @abstractmethod
+    def _place(self, root: Path) -> Path:
+        """What torchvision takes for its `root`."""
 
     def prepare(self, root: Path) -> None:
         """Raises UserError where files are missing and cannot be downloaded."""
-        folder = self._folder(root)
+        folder, below = self._folder(root), self._folder(Path())
         missing = [file for file in self.md5 if not (folder / file).exists()]
         if not missing:
             return
         try:
-            getattr(torchvision.datasets, self.name)(str(root), download=True)
+            for train in (True, False):
+                self._reader(str(self._place(root)), train=train, download=True)
         except (RuntimeError, OSError) as error:
             raise UserError(
                 f"{self.name} is not there: looked for {', '.join(missing)} in {folder}, and could not download "
-                f"it ({_line(error)}); point data.root or AEEXP_DATA at a folder that holds {self.name}/raw, "
+                f"it ({_line(error)}); point data.root or AEEXP_DATA at a folder that holds {below}, "
                 "let torchvision download it on a machine with a network, or choose data=digits, which needs nothing"
             ) from None
 
@@ -58,20 +69,54 @@ class Torchvision:
         for file, expected in self.md5.items():
             path = self._folder(root) / file
             found = hashlib.md5(path.read_bytes()).hexdigest()
-            if found != expected:
+            if expected is not None and found != expected:
                 raise UserError(
                     f"{path} is damaged: its MD5 is {found}, the published one is {expected}; "
-                    "remove the file, so that it can be downloaded again"
+                    "remove the file, so that it can be downloaded again, or take it as it is by giving null for it in "
+                    "data.source.md5"
                 )
         train, test = (self._part(root, train) for train in (True, False))
         return train, test
 
+    @property
+    def _reader(self) -> Any:
+        return getattr(torchvision.datasets, self.name)
+
+    def _part(self, root: Path, train: bool) -> Part:
+        data = self._reader(str(self._place(root)), train=train)
+        x = torch.as_tensor(data.data)  # (N, H, W) or (N, H, W, C)
+        x = x.unsqueeze(1) if x.dim() == 3 else x.movedim(-1, 1).contiguous()
+        return x, torch.as_tensor(data.targets)
+
+
+class Torchvision(Published):
+    """IDX files in root/`name`/raw, as MNIST's."""
+
     def _folder(self, root: Path) -> Path:
         return root / self.name / "raw"
 
-    def _part(self, root: Path, train: bool) -> Part:
-        data = getattr(torchvision.datasets, self.name)(str(root), train=train)
-        return data.data.unsqueeze(1), data.targets
+    def _place(self, root: Path) -> Path:
+        return root
+
+
+class USPS(Published):
+    """16x16 digits of envelopes, in root/USPS. Hull (1994), A database for handwritten text recognition research."""
+
+    def _folder(self, root: Path) -> Path:
+        return root / "USPS"
+
+    def _place(self, root: Path) -> Path:
+        return root / "USPS"
+
+
+class CIFAR10(Published):
+    """60,000 colour photographs of 32x32 pixels, in root/cifar-10-batches-py. Krizhevsky (2009)."""
+
+    def _folder(self, root: Path) -> Path:
+        return root / "cifar-10-batches-py"
+
+    def _place(self, root: Path) -> Path:
+        return root
 
 
 def _line(error: Exception) -> str:

@@ -16,7 +16,7 @@ from torch.nn.functional import cross_entropy
 from torch.optim import Optimizer
 
 from aeexp.activations import activation as named
-from aeexp.data.bytes import ByteImages, Shuffled
+from aeexp.data.examples import Examples, Shuffled
 from aeexp.data.labels import draw
 from aeexp.evaluation.subject import Result, Subject
 from aeexp.models.base import Autoencoder
@@ -43,7 +43,7 @@ class FineTune:
         torch.manual_seed(self.seed)
         train, test = subject.data.train, subject.data.test
         labelled = draw(train.y, 1.0, False, self.seed)
-        data = ByteImages(train.x[labelled], train.y[labelled], train.factor)
+        data = Examples(train.x[labelled], train.y[labelled], train.factor)
         model, first_phase = copy.deepcopy((subject.model, subject.optimizer))
         model.requires_grad_(not self.frozen)
         head = self._head(subject.test_codes[0].shape[1], subject.data.classes)

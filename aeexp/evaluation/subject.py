@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from torch.optim import Optimizer
 
-from aeexp.data.bytes import ByteImages
+from aeexp.data.examples import Examples
 from aeexp.models.base import Autoencoder
 
 BATCH = 1000  # examples at once; bounds memory and decides no number
@@ -19,9 +19,9 @@ BATCH = 1000  # examples at once; bounds memory and decides no number
 class Splits(Protocol):
     """What a protocol reads of a data module."""
 
-    train: ByteImages
-    val: ByteImages
-    test: ByteImages
+    train: Examples
+    val: Examples
+    test: Examples
     shape: tuple[int, ...]
     classes: int
     scale: float
@@ -49,10 +49,10 @@ class Subject:
         """Mean codes (N, D) and labels (N,) of the test examples."""
         return self._codes(self.data.test)
 
-    def map(self, function: Callable[..., Tensor], split: ByteImages) -> Tensor:
+    def map(self, function: Callable[..., Tensor], split: Examples) -> Tensor:
         """function(batch) over the split in order, (N, ...)"""
         with torch.no_grad():
             return torch.cat([function(batch) for batch in split.batches(BATCH)])
 
-    def _codes(self, split: ByteImages) -> tuple[Tensor, Tensor]:
+    def _codes(self, split: Examples) -> tuple[Tensor, Tensor]:
         return self.map(lambda batch: self.model.encode(batch.x).mean.flatten(1), split), split.y

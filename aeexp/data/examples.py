@@ -1,4 +1,4 @@
-"""Images as bytes in memory; a batch of indices becomes a batch of floats in one slice."""
+"""All examples in memory, as bytes where they came as bytes; a batch of indices becomes floats in one slice."""
 
 from collections.abc import Iterator
 from math import ceil
@@ -10,8 +10,8 @@ from torch.utils.data import Dataset, Sampler
 from aeexp.types import Batch
 
 
-class ByteImages(Dataset[Batch]):
-    """x (N, *shape) uint8 and y (N,) int64, read as Batch(x * factor, y)."""
+class Examples(Dataset[Batch]):
+    """x (N, *shape) uint8 or float32 and y (N,) int64, read as Batch(x * factor, y)."""
 
     def __init__(self, x: Tensor, y: Tensor, factor: float) -> None:
         self.x, self.y, self.factor = x, y, factor
@@ -30,7 +30,7 @@ class ByteImages(Dataset[Batch]):
             yield self._batch(x, y)
 
     def _batch(self, x: Tensor, y: Tensor) -> Batch:
-        return Batch(x.float().mul_(self.factor), y)
+        return Batch(x.to(torch.float32, copy=True).mul_(self.factor), y)
 
 
 class Shuffled(Sampler[Tensor]):

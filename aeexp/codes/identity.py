@@ -1,9 +1,12 @@
-"""The plain code: z = s(W h + b), which costs nothing."""
+"""The plain code: z = s(W h + b), which costs nothing. Where s can be 0, it is told how many units are not."""
 
 from torch import Tensor, nn
 
 from aeexp.activations import activation as named
+from aeexp.codes.activity import activity
 from aeexp.types import Code
+
+SPARSE = (nn.ReLU, nn.ReLU6, nn.Hardshrink, nn.Softshrink)
 
 
 class Identity(nn.Module):
@@ -13,4 +16,4 @@ class Identity(nn.Module):
 
     def forward(self, h: Tensor) -> Code:
         z = self.project(h)
-        return Code(z, z)
+        return Code(z, z, stats=activity(z != 0) if isinstance(self.project[-1], SPARSE) else {})

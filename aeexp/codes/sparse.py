@@ -1,4 +1,7 @@
-"""Sparse codes, by a penalty on the activations."""
+"""Sparse codes, by a penalty on the activations.
+
+A unit is active where it is not 0, and a sigmoid unit, which never is, where it is nearer to 1 than to 0 (Ng 2011).
+"""
 
 from math import log
 
@@ -6,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from aeexp.activations import activation as named
+from aeexp.codes.activity import activity
 from aeexp.errors import UserError
 from aeexp.types import Code
 
@@ -21,7 +25,7 @@ class L1(nn.Module):
     def forward(self, h: Tensor) -> Code:
         z = self.project(h)
         size = z.abs().flatten(1).sum(1)  # (B,)
-        return Code(z, z, {"l1": self.weight * size}, {"mean_activation": z.flatten(1).mean(1)})
+        return Code(z, z, {"l1": self.weight * size}, {"mean_activation": z.flatten(1).mean(1), **activity(z != 0)})
 
 
 class KL(nn.Module):
@@ -48,4 +52,5 @@ class KL(nn.Module):
         log_1r = nn.functional.logsigmoid(-a).logsumexp(positions) - log_n
         rho = self.rho
         kl = rho * (log(rho) - log_r) + (1 - rho) * (log(1 - rho) - log_1r)  # (D,)
-        return Code(z, z, {"kl": self.weight * kl.sum()}, {"mean_activation": z.flatten(1).mean(1)})
+        stats = {"mean_activation": z.flatten(1).mean(1), **activity(a > 0)}
+        return Code(z, z, {"kl": self.weight * kl.sum()}, stats)

@@ -1,0 +1,64 @@
+"""TopK autoencoder. Gao et al. (2024), Scaling and evaluating sparse autoencoders, eq. 2, section 2.4, appendix A.2.
+
+    J(x) = -log p(x | z) + alpha ||e - e^||^2,    z = TopK(a),  a = W h + b,  e = x - x^,  e^ = g(z_aux) - g(0)
+
+z_aux keeps the k_aux largest pre-activations of dead units, which come back to life by what they could say of the
+residual e, a constant here. A unit is dead when none of the last `dead_after` training examples made it active.
+With the paper's linear decoder, e^ is its W_dec z_aux; their b_pre, subtracted from x and added to x^, is in the
+biases b and g(0); their L is the squared error, here it is the likelihood's. `auxk` is 0 while no unit is dead.
+"""
+
+import torch
+from torch import Tensor
+
+from aeexp.codes.topk import TopK as Code
+from aeexp.codes.topk import largest
+from aeexp.errors import UserError
+from aeexp.models.base import Factored, Parts
+from aeexp.types import Batch, Loss
+
+
+class TopK(Factored):
+    code: Code
+    silent: Tensor  # (D,), training examples since the unit was active
+
+    def __init__(self, parts: Parts, alpha: float, k_aux: int, dead_after: int) -> None:
+        super().__init__(parts)
+        if not isinstance(self.code, Code):
+            raise UserError(
+                f"model=topk revives dead units of code=topk, but the code is {type(self.code).__name__}: "
+                "choose code=topk, or model=undercomplete with this code"
+            )
+        if not 1 <= k_aux <= parts.dim:
+            raise UserError(
+                f"model=topk revives model.k_aux={k_aux} of bottleneck.dim={parts.dim} units at a time: "
+                f"choose a k_aux from 1 to {parts.dim}"
+            )
+        self.alpha, self.k_aux, self.dead_after = alpha, k_aux, dead_after
+        self.register_buffer("silent", torch.zeros(parts.dim, dtype=torch.int64))
+
+    def loss(self, batch: Batch) -> Loss:
+        h, notes = self.encoder.noting(self.corruption(batch.x))
+        a = self.code.project(h)  # (B, D)
+        code = self.code.of(a)
+        if self.training:
+            self._listen(code.z)
+        theta = self.decoder(code.z, *notes)
+        e = (batch.x - self.likelihood.mean(theta)).detach()  # (B, *shape)
+        auxk = self.residual(a, e, notes)
+        terms = {"recon": self.likelihood.nll(theta, batch.x), **code.terms, "auxk": self.alpha * auxk}
+        return Loss(terms, code.stats)
+
+    def residual(self, a: Tensor, e: Tensor, notes: list[Tensor]) -> Tensor:
+        """||e - e^||^2 of pre-activations a (B, D) and residuals e (B, *shape), or 0 where no unit is dead: (B,)"""
+        dead = self.silent >= self.dead_after  # (D,)
+        if not dead.any():
+            return e.new_zeros(len(e))
+        z_aux = a * (largest(a.masked_fill(~dead, -torch.inf), self.k_aux) & dead)
+        nothing = torch.zeros_like(z_aux if notes else z_aux[:1])  # without notes, g(0) is one image for all
+        e_hat = self.decoder(z_aux, *notes) - self.decoder(nothing, *notes)
+        return (e - e_hat).square().flatten(1).sum(1)
+
+    @torch.no_grad()
+    def _listen(self, z: Tensor) -> None:
+        self.silent.add_(len(z)).masked_fill_((z != 0).any(0), 0)

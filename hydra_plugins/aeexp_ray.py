@@ -29,7 +29,8 @@ class RayLauncher(Launcher):
 
         setup_globals()
         # a folder of the command line means the same on every node
-        variables = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+        variables = {name: value for name, value in os.environ.items() if name.startswith("AEEXP_")}
+        variables["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
         ray.init(address=self.address, runtime_env={"env_vars": variables}, ignore_reinit_error=True)
         task = ray.remote(**self.resources)(run)
         common = (*self.job, Singleton.get_state(), Path.cwd())

@@ -7,9 +7,11 @@ from typing import Any, get_type_hints
 from hydra.utils import get_object
 from typeguard import TypeCheckError, check_type
 
+from aeexp.app.packages import trusted
 from aeexp.errors import UserError
 
-# Only classes of these modules are built, so that a configuration from elsewhere runs no code but theirs.
+# Only classes of these modules, and of the user's own packages, are built: a configuration from elsewhere runs no code
+# but theirs.
 TRUSTED = (
     "aeexp.",
     "torch.nn.",
@@ -60,8 +62,10 @@ def _target(path: str, where: str) -> Any:
         found = get_object(path)
     except Exception as error:
         raise UserError(f"{where}._target_={path} cannot be imported: {error}") from None
-    if not (inspect.isclass(found) and f"{found.__module__}.".startswith(TRUSTED)):
-        raise UserError(f"{where}._target_={path} is not a class of {', '.join(name[:-1] for name in TRUSTED)}")
+    modules = (*TRUSTED, *(f"{name}." for name in trusted()))
+    if not (inspect.isclass(found) and f"{found.__module__}.".startswith(modules)):
+        listed = ", ".join(name[:-1] for name in modules)
+        raise UserError(f"{where}._target_={path} is not a class of {listed}; a package of your own: AEEXP_PACKAGES")
     return found
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any, cast
 
 from hydra import compose, initialize_config_dir
@@ -17,10 +16,10 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from aeexp.app.packages import CONFIGS, options
 from aeexp.errors import UserError
 from aeexp.runs.run import Run, directory
 
-CONFIGS = Path(__file__).parents[2] / "configs"
 WHOLE_NUMBER, QUOTED = re.compile(r"(?<![\w.'])(\d+)(?![\w.'])"), r"'\1'"
 # What Hydra's plugins need: the module, and the extra that installs it.
 PLUGINS = {
@@ -39,7 +38,7 @@ HOW_TO_GIVE_ANOTHER = {"bottleneck": "; any other size: bottleneck.dim={option}"
 def quoted(argument: str) -> str:
     """bottleneck=1,10 -> bottleneck='1','10': Hydra takes the name of a group's option for text only when quoted."""
     key, equals, value = argument.partition("=")
-    if not (equals and (CONFIGS / key).is_dir()):
+    if not (equals and options(key)):
         return argument
     return f"{key}={WHOLE_NUMBER.sub(QUOTED, value)}"
 
@@ -48,16 +47,16 @@ def check_options(argument: str) -> None:
     """UserError where the option of a group does not exist, with those that do, or what it needs is not installed."""
     key, equals, value = argument.partition("=")
     plugins = PLUGINS.get(key, {})
-    options = {file.stem for file in (CONFIGS / key).glob("*.yaml")} | set(plugins) if equals else set()
+    known = options(key) | set(plugins) if equals else set()
     if value in plugins and find_spec(plugins[value][0]) is None:
         raise UserError(f"{argument} needs what is not installed: pip install -e '.[{plugins[value][1]}]'")
-    if not options or "(" in value:
+    if not known or "(" in value:
         return
     for option in re.split(r"[\s,\[\]']+", value):
-        if option and option != "null" and option not in options:
-            close = difflib.get_close_matches(option, options, n=1)
+        if option and option != "null" and option not in known:
+            close = difflib.get_close_matches(option, known, n=1)
             meant = f"did you mean {close[0]}? " if close else ""
-            listed = ", ".join(sorted(options, key=lambda name: (len(name), name) if name.isdigit() else (0, name)))
+            listed = ", ".join(sorted(known, key=lambda name: (len(name), name) if name.isdigit() else (0, name)))
             another = HOW_TO_GIVE_ANOTHER.get(key, "").format(option=option)
             raise UserError(f"{key}={option} does not exist: {meant}there are {listed}{another}")
 

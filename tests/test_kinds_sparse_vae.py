@@ -4,16 +4,19 @@ from functools import partial
 
 import pytest
 import torch
-from test_equations import batch, make, repeatable_and_in_double_precision, same
+from test_equations import SHAPE, batch, make, repeatable_and_in_double_precision, same
 from torch import nn
+from torch.autograd.functional import jacobian
 
 from aeexp.codes.identity import Identity
 from aeexp.codes.sparse import KL, L1
 from aeexp.codes.topk import TopK as TopKCode
 from aeexp.errors import UserError
 from aeexp.likelihoods import SquaredError
+from aeexp.models.contractive import Contractive, Hutchinson
 from aeexp.models.plain import Plain
 from aeexp.models.topk import TopK
+from aeexp.networks.conv import Conv
 from aeexp.networks.mlp import MLP
 from aeexp.training.task import Tally
 from aeexp.types import Batch
@@ -172,3 +175,57 @@ def test_topk_refuses_other_codes_and_units_that_are_not_there():
         make(TopK, alpha=1.0, k_aux=1, dead_after=1)
     with pytest.raises(UserError, match=r"k_aux=7 of bottleneck.dim=6 .* choose"):
         topk_model(k_aux=7)
+
+
+# contractive, by Hutchinson's estimate
+
+
+@pytest.mark.parametrize("probes", [1, 3])
+@pytest.mark.parametrize(
+    "network", [MLP([], "ReLU"), MLP([6, 5], "Tanh"), Conv([2], [3], "Sigmoid")], ids=["shallow", "deep", "conv"]
+)
+def test_hutchinson_is_unbiased_and_has_the_variance_of_its_probes(network, probes):
+    model, x, n = make(Hutchinson, network=network, weight=0.1, probes=probes), torch.rand(1, *SHAPE), 20_000
+    J = jacobian(lambda one: model.encode(one).mean.flatten(), x).flatten(1)
+    K = J @ J.T
+    estimates = model.jacobian_norm(x.expand(n, *SHAPE)).detach()
+    variance = 2 * (K.square().sum() - K.diag().square().sum()) / probes  # of v^T K v, where v is of signs
+    assert (estimates.mean() - J.square().sum()).abs() < 5 * (variance / n).sqrt()
+    same(estimates.var(), variance, rtol=0.1, atol=0)
+
+
+def test_hutchinson_of_one_unit_is_exact_and_its_gradient_too():
+    estimate = make(Hutchinson, network=MLP([5], "Tanh"), dim=1, weight=2.0, probes=1)
+    exact = make(Contractive, network=MLP([5], "Tanh"), dim=1, weight=2.0)
+    exact.load_state_dict(estimate.state_dict())
+    data = batch()
+    losses = [model.loss(data) for model in (estimate, exact)]
+    same(losses[0].terms, losses[1].terms)
+    same(
+        *(
+            torch.autograd.grad(loss.total, list(model.parameters()))
+            for loss, model in zip(losses, (estimate, exact), strict=True)
+        )
+    )
+
+
+def test_hutchinson_gradient_is_unbiased():
+    model, n = make(Hutchinson, network=MLP([4], "Tanh"), weight=1.0, probes=2), 20_000
+    exact = make(Contractive, network=MLP([4], "Tanh"), weight=1.0)
+    exact.load_state_dict(model.state_dict())
+    x = torch.rand(1, *SHAPE)
+    weight, other = model.encoder[1].weight, exact.encoder[1].weight
+    (found,) = torch.autograd.grad(model.jacobian_norm(x.expand(n, *SHAPE)).mean(), weight)
+    (expected,) = torch.autograd.grad(exact.jacobian_norm(x).sum(), other)
+    assert (found - expected).norm() < 0.03 * expected.norm()
+
+
+def test_hutchinson_draws_anew_for_each_example_and_each_step():
+    model, x = make(Hutchinson, weight=0.1, probes=1), torch.rand(1, *SHAPE)
+    one, two = (model.jacobian_norm(x.expand(50, *SHAPE)) for _ in range(2))
+    assert len(one.unique()) > 1 and not torch.equal(one, two)
+
+
+def test_hutchinson_refuses_to_have_no_probe():
+    with pytest.raises(UserError, match=r"model.probes .* 0: choose"):
+        make(Hutchinson, weight=0.1, probes=0)

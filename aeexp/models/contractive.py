@@ -4,13 +4,22 @@
 
 Where f is one layer, f(x) = s(W x + b), this is  sum_j s'(a_j)^2 ||W_j||^2  with a = W x + b (their section 3), which
 costs little more than f itself; elsewhere it costs a backward pass for each unit of the code. Both are exact.
+
+Hutchinson (1990), A stochastic estimator of the trace of the influence matrix for Laplacian smoothing splines, costs
+a backward pass for each of `probes` draws v:
+
+    ||J||_F^2 = tr(J J^T) = E ||J^T v||^2,    v_j = -1 or 1 by a fair coin
 """
+
+from abc import abstractmethod
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 from torch.func import vjp, vmap
 
 from aeexp.codes.identity import Identity
+from aeexp.errors import UserError
 from aeexp.models.base import Factored, Parts
 from aeexp.types import Batch, Loss
 
@@ -18,13 +27,10 @@ from aeexp.types import Batch, Loss
 UNITWISE = (nn.Identity, nn.Sigmoid, nn.Tanh, nn.ReLU, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Softplus)
 
 
-class Contractive(Factored):
+class Contracting(Factored):
     def __init__(self, parts: Parts, weight: float) -> None:
         super().__init__(parts)
         self.weight = weight
-        hidden = [layer for layer in self.encoder if not isinstance(layer, nn.Flatten)]
-        one_layer = not hidden and isinstance(self.code, Identity) and isinstance(self.code.project[-1], UNITWISE)
-        self.jacobian_norm = self.norm_of_one_layer if one_layer else self.norm_of_any
 
     def loss(self, batch: Batch) -> Loss:
         recon, code = self.recon(batch.x)
@@ -32,19 +38,51 @@ class Contractive(Factored):
         terms = {"recon": recon, **code.terms, "contraction": self.weight * norm}
         return Loss(terms, {**code.stats, "jacobian": norm})
 
-    def norm_of_one_layer(self, x: Tensor) -> Tensor:
+    @abstractmethod
+    def jacobian_norm(self, x: Tensor) -> Tensor:
         """||J_f(x)||_F^2: (B, *shape) -> (B,)"""
+
+    def pulled_back(self, x: Tensor, directions: Callable[[Tensor], Tensor]) -> Tensor:
+        """||J_f(x)^T v||^2 of n directions v = directions(f(x)), (n, B, D): (B, *shape) -> (n, B)"""
+        mean, pull_back = vjp(lambda x: self.encode(x).mean.flatten(1), x)[:2]
+        (rows,) = vmap(pull_back)(directions(mean.detach()))  # (n, B, *shape)
+        return rows.square().flatten(2).sum(2)
+
+
+class Contractive(Contracting):
+    def __init__(self, parts: Parts, weight: float) -> None:
+        super().__init__(parts, weight)
+        hidden = [layer for layer in self.encoder if not isinstance(layer, nn.Flatten)]
+        self.one_layer = not hidden and isinstance(self.code, Identity) and isinstance(self.code.project[-1], UNITWISE)
+
+    def jacobian_norm(self, x: Tensor) -> Tensor:
+        if self.one_layer:
+            return self.norm_of_one_layer(x)
+        return self.pulled_back(x, _units).sum(0)
+
+    def norm_of_one_layer(self, x: Tensor) -> Tensor:
         layer, s = self.code.get_submodule("project").children()
         a = layer(x.flatten(1))  # (B, D)
         (slope,) = vjp(s, a)[1](torch.ones_like(a))  # (B, D): s acts on each unit alone
         return slope.square() @ layer.get_parameter("weight").square().sum(1)
 
-    def norm_of_any(self, x: Tensor) -> Tensor:
-        """||J_f(x)||_F^2: (B, *shape) -> (B,)"""
-        mean, pull_back = vjp(self._mean, x)[:2]
-        units = torch.eye(mean.shape[1], dtype=x.dtype, device=x.device)  # (D, D)
-        (jacobian,) = vmap(pull_back)(units[:, None].expand(-1, len(x), -1))  # (D, B, *shape)
-        return jacobian.square().flatten(2).sum((0, 2))
 
-    def _mean(self, x: Tensor) -> Tensor:
-        return self.encode(x).mean.flatten(1)
+class Hutchinson(Contracting):
+    """Estimates the norm, without bias, by `probes` random directions an example, fresh at every step."""
+
+    def __init__(self, parts: Parts, weight: float, probes: int) -> None:
+        super().__init__(parts, weight)
+        if probes < 1:
+            raise UserError(f"model.probes is a number of random directions, but got {probes}: choose at least 1")
+        self.probes = probes
+
+    def jacobian_norm(self, x: Tensor) -> Tensor:
+        return self.pulled_back(x, self._coins).mean(0)
+
+    def _coins(self, mean: Tensor) -> Tensor:
+        return 2 * torch.randint_like(mean.expand(self.probes, *mean.shape), 2) - 1  # (n, B, D)
+
+
+def _units(mean: Tensor) -> Tensor:
+    units = torch.eye(mean.shape[1], dtype=mean.dtype, device=mean.device)
+    return units[:, None].expand(-1, len(mean), -1)  # (D, B, D)

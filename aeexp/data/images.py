@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Sampler
 
 from aeexp.data.examples import Examples, InOrder, Shuffled
 from aeexp.data.labels import draw
-from aeexp.data.sources import Part
+from aeexp.data.sources import Facts, Part
 from aeexp.data.views import Everything, View
 from aeexp.errors import UserError
 from aeexp.types import Batch
@@ -23,16 +23,16 @@ class Source(Protocol):
 
 
 class SelfDescribing(Source, Protocol):
-    def describe(self, root: Path) -> tuple[list[int], int]: ...  # the shape and the number of classes, unread
+    def describe(self, root: Path) -> Facts: ...
 
 
 class Images(pl.LightningDataModule):
     """Splits drawn from `seed`: `val` and `test` are counts (int) or fractions (float) of the source's training part.
 
     test null: the source's own test part. Values are the source's / `peak` * `scale`. `labels` of the training
-    examples (a count or a fraction), drawn from `label_seed`, keep their y; the others get -1. shape and classes null:
-    as the source itself says. The test part is never narrowed by the `view`, whose default keeps the identity of runs
-    that were made before there were views.
+    examples (a count or a fraction), drawn from `label_seed`, keep their y; the others get -1. shape, classes and
+    peak null: as the source itself says. The `view` never narrows the test part; its default keeps the identity of
+    runs that were made before there were views.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Images(pl.LightningDataModule):
         root: str,
         shape: list[int] | None,
         classes: int | None,
-        peak: int,
+        peak: int | None,
         scale: float,
         val: int | float,
         test: int | float | None,
@@ -59,10 +59,13 @@ class Images(pl.LightningDataModule):
         if scale <= 0:
             raise UserError(f"data.scale is the value of a white pixel, above 0, such as 1 or 255, but got {scale}")
         self.name, self.source, self.root = name, source, Path(root)
-        if shape is None or classes is None:
-            shape_found, classes_found = cast(SelfDescribing, source).describe(self.root)
-            shape = shape_found if shape is None else shape
-            classes = classes_found if classes is None else classes
+        if shape is None or classes is None or peak is None:
+            facts = cast(SelfDescribing, source).describe(self.root)
+            shape = facts.shape if shape is None else shape
+            classes = facts.classes if classes is None else classes
+            peak = facts.peak if peak is None else peak
+            if test is None and not facts.has_test:
+                raise self._no_test()
         self.shape: tuple[int, ...] = tuple(shape)
         self.classes: int = classes
         self.view = view
@@ -78,7 +81,11 @@ class Images(pl.LightningDataModule):
             return
         (x, y), own_test = self.source.load(self.root)
         if self._test is None and own_test is None:
-            raise UserError(f"data={self.name} has no test part of its own: give data.test a count or a fraction")
+            raise self._no_test()
+        if x.shape[1:] != self.shape:
+            raise UserError(
+                f"data.shape={list(self.shape)}, but the examples of data={self.name} are {list(x.shape[1:])}"
+            )
         order = torch.randperm(len(x), generator=torch.Generator().manual_seed(self.seed))
         n_val = _count(self._val, len(x), "data.val")
         n_test = 0 if self._test is None else _count(self._test, len(x), "data.test")
@@ -99,6 +106,9 @@ class Images(pl.LightningDataModule):
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         """Lightning's own looks for tensors in whatever a batch may be."""
         return Batch(batch.x.to(device, non_blocking=True), batch.y.to(device, non_blocking=True))
+
+    def _no_test(self) -> UserError:
+        return UserError(f"data={self.name} has no test part of its own: give data.test a count or a fraction")
 
     def train_dataloader(self) -> DataLoader[Batch]:
         world, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)

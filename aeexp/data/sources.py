@@ -7,7 +7,7 @@ test is None where the data set has no test part of its own.
 import hashlib
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torchvision
@@ -17,6 +17,15 @@ from torch import Tensor
 from aeexp.errors import UserError
 
 Part = tuple[Tensor, Tensor]
+
+
+class Facts(NamedTuple):
+    """What a source whose files are the user's own tells of them before they are read."""
+
+    shape: list[int]
+    classes: int
+    has_test: bool  # a test part of its own
+    peak: int  # the largest value
 
 
 class Digits:

@@ -3,7 +3,7 @@
     squared_error   ||x - x^||^2, summed over the image, in units of data.scale squared
     nats            the term `recon` of the kind's own objective, on uncorrupted input
     psnr            10 log10(scale^2 / mean squared error of the image), dB; infinite for a perfect image
-    ssim            structural similarity, Wang et al. (2004), with a Gaussian window
+    ssim            structural similarity, Wang et al. (2004), with a Gaussian window; of images alone
 
 each averaged over the test images.
 """
@@ -29,15 +29,16 @@ class Reconstruction:
             restored = model.reconstruct(batch.x)
             error = (batch.x - restored).square().flatten(1).sum(1)
             recon = model.loss(batch).terms["recon"]
-            return torch.stack([error, recon, ssim(restored, batch.x, scale)], dim=1)  # (B, 3)
+            alike = [ssim(restored, batch.x, scale)] if restored.dim() == 4 else []
+            return torch.stack([error, recon, *alike], dim=1)  # (B, 2 or 3)
 
         torch.manual_seed(0)  # `nats` of a sampled code
-        error, nats, similarity = subject.map(scores, test).double().unbind(1)
+        error, nats, *alike = subject.map(scores, test).double().unbind(1)
         psnr = 10 * torch.log10(scale**2 * prod(subject.data.shape) / error)
         shown = test[torch.arange(min(SHOWN, len(test)))].x
         with torch.no_grad():
             figure = rows_of_images({"original": shown, "restored": model.reconstruct(shown)}, scale)
-        metrics = {"squared_error": error, "nats": nats, "psnr": psnr, "ssim": similarity}
+        metrics = {"squared_error": error, "nats": nats, "psnr": psnr, **({"ssim": alike[0]} if alike else {})}
         return Result({name: value.mean().item() for name, value in metrics.items()}, {"reconstructions": figure})
 
 

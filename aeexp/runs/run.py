@@ -29,6 +29,7 @@ from aeexp.runs.files import read_json, read_yaml, write, write_json, write_yaml
 # What of a configuration decides no number of the training: names, places, and what is measured afterwards.
 NOT_IDENTITY = ("runs", "sweep", "force", "fail_fast", "evaluation", "table", "choices", "overrides")
 NOT_IDENTITY_OF_DATA = ("root",)
+NOT_IDENTITY_OF_SOURCE = ("cache",)
 LOCK = ".lock"
 SHOWN = ("experiment", "model", "data", "bottleneck", "seed")
 
@@ -41,6 +42,8 @@ def decisive(config: dict[str, Any]) -> str:
     """Everything that decides the trained weights, as text."""
     kept = {key: value for key, value in config.items() if key not in NOT_IDENTITY}
     kept["data"] = {key: value for key, value in kept["data"].items() if key not in NOT_IDENTITY_OF_DATA}
+    source = kept["data"].get("source", {})
+    kept["data"]["source"] = {key: value for key, value in source.items() if key not in NOT_IDENTITY_OF_SOURCE}
     return json.dumps(kept, sort_keys=True)
 
 

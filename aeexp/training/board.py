@@ -19,6 +19,7 @@ from aeexp.data.images import Images
 from aeexp.training.task import Task
 
 SHOWN = 10
+CURVE = 48  # pixels: the height of a series
 
 
 class Board(TensorBoardLogger):
@@ -62,8 +63,14 @@ class Shown(pl.Callback):
     def grid(self, task: Task) -> Tensor:
         """(3, H, W) in [0, 1]"""
         x = self.x.to(task.device)
-        both = torch.cat([x, task.model.reconstruct(x)]) / self.scale
-        return make_grid(both.nan_to_num().clamp(0, 1).cpu(), nrow=len(x), padding=1)
+        both = (torch.cat([x, task.model.reconstruct(x)]) / self.scale).nan_to_num().clamp(0, 1).cpu()
+        return make_grid(both if both.dim() == 4 and both.shape[1] in (1, 3) else curves(both), nrow=len(x), padding=1)
+
+
+def curves(x: Tensor) -> Tensor:
+    """Series (N, ...) in [0, 1] -> images (N, 1, CURVE, T), in which each value is one bright pixel."""
+    rows = ((1 - x.flatten(1)) * (CURVE - 1)).round().long()  # (N, T)
+    return torch.nn.functional.one_hot(rows, CURVE).movedim(-1, 1)[:, None].float()
 
 
 def _step(trainer: pl.Trainer) -> int:

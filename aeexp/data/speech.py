@@ -1,0 +1,101 @@
+"""Spoken digits, as windows of the sound or as images of its spectrum."""
+
+import wave
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from aeexp.data.sources import Part
+from aeexp.errors import UserError
+
+RATE = 8000  # samples a second
+
+
+class Sound(ABC):
+    """What is seen of a recording."""
+
+    def __init__(self, samples: int) -> None:
+        self.samples = samples
+
+    @abstractmethod
+    def __call__(self, windows: Tensor) -> Tensor:
+        """(N, samples) in [-1, 1] -> (N, *shape) in [0, 1]"""
+
+
+class Raw(Sound):
+    """The samples themselves, (samples,); silence is 1/2."""
+
+    def __call__(self, windows: Tensor) -> Tensor:
+        return (windows + 1) / 2
+
+
+class LogMel(Sound):
+    """Power in `bands` mel bands, (1, bands, samples / hop), low bands first: the `decibels` below the loudest one.
+
+    mel(f) = 2595 log10(1 + f / 700), triangles as in Davis and Mermelstein (1980).
+    """
+
+    def __init__(self, samples: int, bands: int, hop: int, fft: int, decibels: float) -> None:
+        super().__init__(samples)
+        self.hop, self.fft, self.decibels = hop, fft, decibels
+        top = 2595 * np.log10(1 + RATE / 2 / 700)
+        edges = 700 * (10 ** (torch.linspace(0, top, bands + 2) / 2595) - 1)  # Hz
+        f = torch.linspace(0, RATE / 2, fft // 2 + 1)
+        low, middle, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
+        self.mel = torch.minimum((f - low) / (middle - low), (high - f) / (high - middle)).clamp(min=0)  # (bands, F)
+
+    def __call__(self, windows: Tensor) -> Tensor:
+        spectrum = torch.stft(windows, self.fft, self.hop, window=torch.hann_window(self.fft), return_complex=True)
+        power = self.mel @ spectrum.abs().square()[:, :, : self.samples // self.hop]  # (N, bands, frames)
+        level = 10 * power.clamp(min=1e-10).log10()
+        level = level - level.amax((1, 2), keepdim=True)
+        return (1 + level / self.decibels).clamp(0, 1)[:, None]
+
+
+class SpokenDigits:
+    """3,000 recordings of six speakers, `{digit}_{speaker}_{index}.wav`; indices 0 to 4 are the test part.
+
+    Jackson (2018), Free spoken digit dataset. Each is cut, or filled with silence, to the samples that `sound` takes.
+    """
+
+    def __init__(self, folder: str, sound: Sound) -> None:
+        self.folder, self.sound = folder, sound
+
+    def prepare(self, root: Path) -> None:
+        """UserError where there is no recording."""
+        if not any((root / self.folder).glob("*_*_*.wav")):
+            raise UserError(
+                f"{root / self.folder} holds no recordings: put there those of "
+                "github.com/Jakobovski/free-spoken-digit-dataset, point data.root or AEEXP_DATA at a folder that has "
+                f"{self.folder}, or choose data=digits, which needs nothing"
+            )
+
+    def load(self, root: Path) -> tuple[Part, Part]:
+        files = sorted((root / self.folder).glob("*_*_*.wav"))
+        windows = torch.stack([_window(file, self.sound.samples) for file in files])
+        names = [file.stem.split("_") for file in files]
+        y = torch.tensor([int(name[0]) for name in names])
+        test = torch.tensor([int(name[2]) < 5 for name in names])
+        x = torch.cat([self.sound(some) for some in windows.split(500)])
+        return (x[~test], y[~test]), (x[test], y[test])
+
+
+def _window(file: Path, samples: int) -> Tensor:
+    """(samples,) in [-1, 1]. UserError where it is not a mono recording of 16 bits at 8 kHz."""
+    try:
+        with wave.open(str(file)) as recording:
+            kind = (recording.getnchannels(), recording.getsampwidth(), recording.getframerate())
+            sound = np.frombuffer(recording.readframes(recording.getnframes()), dtype="<i2")
+    except (wave.Error, EOFError, ValueError) as error:
+        raise UserError(f"{file} cannot be read as a recording ({error}): remove it, or fetch it again") from None
+    if kind != (1, 2, RATE):
+        raise UserError(
+            f"{file} has {kind[0]} channels of {8 * kind[1]} bits at {kind[2]} Hz, but it should have 1 of 16 bits at "
+            f"{RATE} Hz"
+        )
+    x = torch.as_tensor(sound.astype(np.float32) / 2**15)[:samples]
+    return pad(x, (0, samples - len(x)))

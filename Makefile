@@ -26,6 +26,7 @@ format: .venv/done
 
 bench: .venv/done
 	$(BIN)/python benchmarks/speed.py
+	$(BIN)/python benchmarks/kinds.py
 
 .venv/done: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

@@ -54,6 +54,105 @@ class SaltAndPepper(nn.Module):
         return torch.where(u < self.fraction, pepper_or_salt, x)
 
 
+class WhiteNoise(nn.Module):
+    """x~ = x + noise at `decibels` = 10 log10(P_x / P_noise), P_x the variance of each example; clipped to [0, scale].
+
+    Denoising of sound, where how loud an example is tells nothing of it.
+    """
+
+    def __init__(self, decibels: float, scale: float) -> None:
+        super().__init__()
+        self.ratio, self.scale = 10 ** (-decibels / 20), scale
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return x
+        std = x.flatten(1).std(1, correction=0).view(-1, *[1] * (x.dim() - 1))
+        return (x + self.ratio * std * torch.randn_like(x)).clamp(0, self.scale)
+
+
+class Blocks(nn.Module):
+    """Hides `count` blocks of each example, each `fraction` of a side long, at random places: inpainting.
+
+    A block is a square of an image (B, C, H, W) through all channels, and a stretch of a series (B, T) or (B, T, F);
+    `value` * `scale` stands there. Pathak et al. (2016), Context encoders, section 3.3.
+    """
+
+    def __init__(self, fraction: float, count: int, value: float, scale: float) -> None:
+        super().__init__()
+        self.value = value * scale
+        self.fraction, self.count = _probability(fraction), count
+        if count < 1:
+            raise UserError(f"corruption.count is the number of blocks, at least 1, but got {count}")
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return x
+        hidden = torch.zeros(len(x), *x.shape[1:], dtype=torch.bool, device=x.device)
+        for _ in range(self.count):
+            block = torch.ones_like(hidden)
+            for axis in (2, 3) if x.dim() == 4 else (1,):
+                block &= self._stretch(x, axis)
+            hidden |= block
+        return x.masked_fill(hidden, self.value)
+
+    def _stretch(self, x: Tensor, axis: int) -> Tensor:
+        """True along a random stretch of the axis, another for each example; (B, 1, .., n, .., 1)"""
+        n = x.shape[axis]
+        length = round(self.fraction * n)
+        start = (torch.rand(len(x), 1, device=x.device) * (n - length + 1)).floor()  # (B, 1)
+        position = torch.arange(n, device=x.device)
+        shape = [len(x), *[1] * (x.dim() - 1)]
+        shape[axis] = n
+        return ((position >= start) & (position < start + length)).view(shape)
+
+
+class Gray(nn.Module):
+    """Each colour becomes its luminance, in all three channels: colouring. ITU-R BT.601: 0.299 R + 0.587 G + 0.114 B
+
+    The identity where there is one channel. Zhang, Isola and Efros (2016), Colorful image colorization.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.dim() != 4 or x.shape[1] not in (1, 3):
+            raise UserError(
+                f"corruption=gray needs images of 1 or 3 channels, but the data's shape is {tuple(x.shape[1:])}: "
+                "choose another corruption, or a data set of images"
+            )
+        if not self.training or x.shape[1] == 1:
+            return x
+        weights = x.new_tensor([0.299, 0.587, 0.114])
+        return torch.einsum("bchw,c->bhw", x, weights)[:, None].expand_as(x)
+
+
+class Coarse(nn.Module):
+    """Means over `factor` neighbours along each side, each shown as wide as it was: super-resolution.
+
+    Of images (B, C, H, W), or of series (B, T) or (B, T, F) along T. Dong et al. (2014), section 3: the low resolution
+    is brought to the size of the high one first.
+    """
+
+    def __init__(self, factor: int) -> None:
+        super().__init__()
+        if factor < 1:
+            raise UserError(f"corruption.factor is how many neighbours become one, at least 1, but got {factor}")
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return x
+        for axis in (2, 3) if x.dim() == 4 else (1,):
+            group = torch.arange(x.shape[axis], device=x.device) // self.factor
+            counts = group.bincount().to(x.dtype)
+            shape = [1] * x.dim()
+            shape[axis] = -1
+            sizes = list(x.shape)
+            sizes[axis] = len(counts)
+            means = x.new_zeros(sizes).index_add(axis, group, x) / counts.view(shape)
+            x = means.index_select(axis, group)
+        return x
+
+
 def _probability(fraction: float) -> float:
     if not 0 <= fraction <= 1:
         raise UserError(f"corruption.fraction is a probability, between 0 and 1, but got {fraction}")

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from aeexp.errors import UserError
@@ -27,6 +28,8 @@ class Parts:
     def __post_init__(self) -> None:
         if self.dim < 1:
             raise UserError(f"bottleneck.dim is the width of the code, at least 1, but got {self.dim}")
+        with torch.random.fork_rng(devices=[]):  # the weights do not depend on what is tried here
+            self.corruption(torch.zeros(1, *self.shape))  # refuses a shape that it cannot read
 
 
 class Autoencoder(nn.Module, ABC):

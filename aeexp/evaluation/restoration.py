@@ -1,0 +1,55 @@
+"""How well a corruption is undone: the test images, corrupted, through the model, against what they were.
+
+    squared_error, psnr                 of what the model makes of the corrupted image
+    input_squared_error, input_psnr     of the corrupted image itself: what a model that does nothing would get
+    gain                                psnr - input_psnr, dB
+
+PSNR as in `reconstruction`, of the mean squared error over all test images, which is finite where a single image is
+left as it was. The same noise for every model: it is drawn from `seed`.
+"""
+
+from math import log10, prod
+
+import torch
+from torch import Tensor, nn
+
+from aeexp.evaluation.figures import rows_of_images
+from aeexp.evaluation.subject import Result, Subject
+from aeexp.types import Batch
+
+SHOWN = 10
+
+
+class Restoration:
+    def __init__(self, corruption: nn.Module, seed: int) -> None:
+        self.corruption, self.seed = corruption.train(), seed  # in eval mode it is the identity
+
+    def __call__(self, subject: Subject) -> Result:
+        data = subject.data
+
+        def errors(batch: Batch) -> Tensor:
+            corrupted, restored = self._restored(subject, batch.x)
+            return torch.stack([_error(restored, batch.x), _error(corrupted, batch.x)], dim=1)  # (B, 2)
+
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            error, own = subject.map(errors, data.test).double().mean(0).tolist()
+            torch.manual_seed(self.seed)
+            truth = data.test[torch.arange(min(SHOWN, len(data.test)))].x
+            with torch.no_grad():
+                corrupted, restored = self._restored(subject, truth)
+        peak = data.scale**2 * prod(data.shape)
+        psnr, input_psnr = (10 * log10(peak / e) if e > 0 else float("inf") for e in (error, own))
+        metrics = {"squared_error": error, "psnr": psnr, "input_squared_error": own, "input_psnr": input_psnr}
+        gain = {"gain": psnr - input_psnr} if own > 0 else {}
+        rows = {"input": corrupted, "output": restored, "truth": truth}
+        return Result({**metrics, **gain}, {"restorations": rows_of_images(rows, data.scale)})
+
+    def _restored(self, subject: Subject, x: Tensor) -> tuple[Tensor, Tensor]:
+        corrupted = self.corruption(x)
+        return corrupted, subject.model.reconstruct(corrupted)
+
+
+def _error(a: Tensor, b: Tensor) -> Tensor:
+    """(B,)"""
+    return (a - b).square().flatten(1).sum(1)

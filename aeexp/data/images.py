@@ -93,7 +93,7 @@ class Images(pl.LightningDataModule):
         if n_train < 1:
             raise UserError(f"data.val and data.test together leave none of {len(x)} examples to train on")
         train, val, test = order.split([n_train, n_val, n_test])
-        train, val = (part[self.view(y[part])] for part in (train, val))
+        train, val = self.view.kept(train, y, "training"), self.view.kept(val, y, "validation")
         train_y = torch.full_like(y[train], -1)
         everything = isinstance(self._labels[0], float) and self._labels[0] == 1  # also where there are none
         labelled = torch.nonzero(y[train] >= 0)[:, 0] if everything else draw(y[train], *self._labels)

@@ -1,7 +1,4 @@
-"""Which classes are trained on, of any labelled data set; the test part holds all of them.
-
-A view maps labels y (N,) int64 to (N,) bool, true where an example is normal: kept for training and validation.
-"""
+"""Which classes are trained on, of any labelled data set; the test part holds all of them."""
 
 from abc import ABC, abstractmethod
 
@@ -13,38 +10,41 @@ from aeexp.errors import UserError
 
 class View(ABC):
     @abstractmethod
-    def __call__(self, y: Tensor) -> Tensor:
-        """UserError where nothing is kept."""
+    def normal(self, y: Tensor) -> Tensor:
+        """(N,) int64 -> (N,) bool: which are trained and validated on"""
+
+    def kept(self, indices: Tensor, y: Tensor, part: str) -> Tensor:
+        """Those of the indices (n,) whose label in y (N,) is normal. UserError where it is none of the `part`."""
+        kept = indices[self.normal(y[indices])]
+        if not len(kept):
+            classes = y[indices][y[indices] >= 0].unique().tolist()
+            there = f"with the classes {', '.join(map(str, classes))}" if classes else "without labels"
+            raise UserError(
+                f"data.view leaves none of the {len(indices)} {part} examples, {there}: choose other classes"
+            )
+        return kept
 
 
 class Everything(View):
-    def __call__(self, y: Tensor) -> Tensor:
+    def normal(self, y: Tensor) -> Tensor:
         return torch.ones_like(y, dtype=torch.bool)
 
 
 class OneClass(View):
-    """Only the classes `normal` are trained on."""
+    """Only `classes` are trained on."""
 
-    def __init__(self, normal: list[int]) -> None:
-        self.normal = normal
+    def __init__(self, classes: list[int]) -> None:
+        self.classes = torch.tensor(classes)
 
-    def __call__(self, y: Tensor) -> Tensor:
-        return _kept(torch.isin(y, torch.tensor(self.normal)), y, f"data.view.normal={self.normal}")
+    def normal(self, y: Tensor) -> Tensor:
+        return torch.isin(y, self.classes)
 
 
 class LeaveOut(View):
-    """All classes but those `out` are trained on."""
+    """All but `classes` are trained on."""
 
-    def __init__(self, out: list[int]) -> None:
-        self.out = out
+    def __init__(self, classes: list[int]) -> None:
+        self.classes = torch.tensor(classes)
 
-    def __call__(self, y: Tensor) -> Tensor:
-        kept = (y >= 0) & ~torch.isin(y, torch.tensor(self.out))
-        return _kept(kept, y, f"data.view.out={self.out}")
-
-
-def _kept(kept: Tensor, y: Tensor, said: str) -> Tensor:
-    if not kept.any():
-        there = f"classes {', '.join(map(str, y[y >= 0].unique().tolist()))}" if (y >= 0).any() else "no labels"
-        raise UserError(f"{said} leaves nothing to train on: the data have {there}")
-    return kept
+    def normal(self, y: Tensor) -> Tensor:
+        return (y >= 0) & ~torch.isin(y, self.classes)

@@ -9,7 +9,7 @@ import torch
 
 from aeexp.app.parts import check, make_data, make_model, make_task, trainable
 from aeexp.app.sweep import CONFIGS, points, quoted
-from aeexp.errors import UserError
+from aeexp.errors import Unanswerable, UserError
 from aeexp.evaluation.subject import Subject
 from aeexp.types import Batch
 
@@ -105,13 +105,13 @@ class TestEveryKindAndPart:
     def test_shapes_are_kept_and_encoding_is_deterministic_in_eval_mode(self, words, batch):
         task, _ = made(*words)
         model = task.model.eval()
-        code = model.encode(batch.x)
-        assert code.z.shape == code.mean.shape
-        assert len(code.mean) == len(batch.x)
-        assert torch.equal(code.mean, model.encode(batch.x).mean)
         assert torch.equal(model.reconstruct(batch.x), model.reconstruct(batch.x))
         assert model.reconstruct(batch.x).shape == batch.x.shape
         try:
+            code = model.encode(batch.x)
+            assert code.z.shape == code.mean.shape
+            assert len(code.mean) == len(batch.x)
+            assert torch.equal(code.mean, model.encode(batch.x).mean)
             assert model.decode(code.mean).shape == batch.x.shape
         except UserError as refusal:
             assert_one_sentence(refusal)
@@ -156,7 +156,12 @@ def test_every_protocol_measures_every_kind(evaluation, model):
     words = [f"model={model}", f"evaluation=[{evaluation}]", "bottleneck=8"]
     task, data = made(*words)
     node = configured(*words)["evaluation"][evaluation]
-    result = build({**node, **({"epochs": 1} if "epochs" in node else {})}, evaluation)(Subject(task.model, data, None))
+    protocol = build({**node, **({"epochs": 1} if "epochs" in node else {})}, evaluation)
+    try:
+        result = protocol(Subject(task.model, data, None))
+    except Unanswerable as refusal:
+        assert_one_sentence(refusal)
+        return
     assert result.metrics
     assert all(isinstance(value, float) for value in result.metrics.values())
 

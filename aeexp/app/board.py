@@ -18,6 +18,7 @@ from tensorboard.plugins.hparams.summary_v2 import hparams_pb
 from tensorboard.plugins.text.summary_v2 import text_pb
 
 from aeexp.data.images import Images
+from aeexp.errors import Unanswerable
 from aeexp.evaluation.subject import Subject
 from aeexp.report.collect import UNTOLD, parameter
 from aeexp.runs import events
@@ -105,9 +106,12 @@ def project(run: Run, subject: Subject) -> list[Summary.Value]:
     """Writes what the projector reads, or gives a line of text that says why there is nothing to project."""
     test = subject.data.test
     x, y = test[torch.arange(min(projector.EXAMPLES, len(test)))]
-    with torch.no_grad():
-        codes = subject.model.encode(x).mean.flatten(1)
-    reason = projector.impossible(codes, x)
+    try:
+        with torch.no_grad():
+            codes = subject.model.encode(x).mean.flatten(1)
+        reason = projector.impossible(codes, x)
+    except Unanswerable as refusal:
+        reason = str(refusal)
     if reason:
         return list(text_pb("projector", reason).value)
     for name, content in projector.files(codes, x / subject.data.scale, y).items():

@@ -14,8 +14,8 @@ from aeexp.app.board import MeasuredBoard
 from aeexp.app.build import build
 from aeexp.app.parts import make_data, make_model, make_task, trainable
 from aeexp.data.images import Images
-from aeexp.errors import UserError
-from aeexp.evaluation.subject import Subject
+from aeexp.errors import Unanswerable, UserError
+from aeexp.evaluation.subject import Result, Subject
 from aeexp.runs import events
 from aeexp.runs.facts import environment, peak_memory
 from aeexp.runs.files import write
@@ -96,7 +96,11 @@ def measure(run: Run, config: dict[str, Any], task: Task, data: Images) -> None:
     board = MeasuredBoard(run, task, data, subject)
     for name, node in wanted.items():
         start = time.perf_counter()
-        result = build(node, f"evaluation.{name}")(subject)
+        try:
+            result, refused = build(node, f"evaluation.{name}")(subject), {}
+        except Unanswerable as refusal:
+            result, refused = Result({}), {"refused": str(refusal)}
+            print(f"{name} is not measured: {refusal}")
         for title, figure in result.figures.items():
             write(run.figures / f"{title}.png", _png(figure))
         entry = {
@@ -105,6 +109,7 @@ def measure(run: Run, config: dict[str, Any], task: Task, data: Images) -> None:
             "metrics": {f"{name}/{metric}": value for metric, value in result.metrics.items()},
             "figures": [*result.figures],
             "seconds": time.perf_counter() - start,
+            **refused,
         }
         facts = {
             "seed": config["seed"],

@@ -1,0 +1,47 @@
+"""U-Net. Ronneberger, Fischer and Brox (2015), with the objective of Vincent et al. (2010), Denoising, eq. 5.
+
+    J(x) = -log p(x | u(x~)),    x~ = corruption(x)
+
+The corruption is the task: noise, missing blocks, colour, resolution. The skip connections carry the image past the
+narrowest level, so that there is no code, and what needs one is refused.
+"""
+
+from collections.abc import Iterable
+from typing import NoReturn
+
+from torch import Tensor
+
+from aeexp.errors import Unanswerable
+from aeexp.models.base import Autoencoder, Parts
+from aeexp.networks import unet
+from aeexp.types import Batch, Code, Loss
+
+
+class UNet(Autoencoder):
+    def __init__(self, parts: Parts, widths: list[int]) -> None:
+        super().__init__()
+        self.corruption, self.likelihood = parts.corruption, parts.likelihood
+        self.u = unet.UNet(parts.shape, widths, condition=0)
+        self.apply(parts.initialization)
+
+    def initialize(self, batches: Iterable[Batch]) -> None:
+        """Starts from random weights, whatever the data."""
+
+    def loss(self, batch: Batch) -> Loss:
+        return Loss({"recon": self.likelihood.nll(self.u(self.corruption(batch.x)), batch.x)})
+
+    def reconstruct(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        return self.likelihood.mean(self.u(x))
+
+    def encode(self, x: Tensor, y: Tensor | None = None) -> Code:
+        _no_code()
+
+    def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        _no_code()
+
+
+def _no_code() -> NoReturn:
+    raise Unanswerable(
+        "model=unet has no code, because its skip connections carry the image past the narrowest level: "
+        "choose model=conv, or evaluation=[reconstruction,restoration]"
+    )

@@ -1,24 +1,34 @@
 """The sparse kinds, the contractive, the variational ones and convolutional decoders against their equations."""
 
 from functools import partial
+from math import sqrt
 
 import pytest
+import pytorch_lightning as pl
 import torch
-from test_equations import SHAPE, batch, make, repeatable_and_in_double_precision, same
+from test_equations import SHAPE, batch, make, posterior_of, repeatable_and_in_double_precision, same
 from torch import nn
 from torch.autograd.functional import jacobian
+from torch.distributions import Bernoulli, Independent, Normal, kl_divergence
 
+from aeexp.app import session
+from aeexp.app.parts import make_data, make_model, make_task
+from aeexp.app.sweep import points, quoted
+from aeexp.codes.gaussian import Capacity, FreeBits, Gaussian
 from aeexp.codes.identity import Identity
 from aeexp.codes.sparse import KL, L1
 from aeexp.codes.topk import TopK as TopKCode
 from aeexp.errors import UserError
 from aeexp.likelihoods import SquaredError
 from aeexp.models.contractive import Contractive, Hutchinson
+from aeexp.models.iwae import IWAE
 from aeexp.models.plain import Plain
 from aeexp.models.topk import TopK
 from aeexp.networks.conv import Conv
 from aeexp.networks.mlp import MLP
-from aeexp.training.task import Tally
+from aeexp.runs.run import Run
+from aeexp.training.schedules import Warmup
+from aeexp.training.task import Tally, Task
 from aeexp.types import Batch
 
 __all__ = ["repeatable_and_in_double_precision"]  # the fixture, which all tests here use
@@ -229,3 +239,265 @@ def test_hutchinson_draws_anew_for_each_example_and_each_step():
 def test_hutchinson_refuses_to_have_no_probe():
     with pytest.raises(UserError, match=r"model.probes .* 0: choose"):
         make(Hutchinson, weight=0.1, probes=0)
+
+
+# variational codes
+
+
+def cost(code, h):
+    (value,) = code(h).terms.values()
+    return value
+
+
+over_positions = pytest.mark.parametrize("positions", [(), (2, 3)], ids=str)
+
+
+@over_positions
+@pytest.mark.parametrize("capacity", [0.0, 0.4, 25.0])
+def test_capacity_costs_the_distance_of_the_mean_divergence_from_c(positions, capacity):
+    code, h = Capacity(6, 3, 7.0, capacity), torch.randn(9, *positions, 6)
+    kl = kl_divergence(posterior_of(code, h), Normal(0, 1)).sum() / 9
+    same(cost(code, h), 7.0 * (kl - capacity).abs())
+    assert (kl > capacity) == (capacity < 25)
+
+
+def test_capacity_of_nothing_is_beta_vae():
+    code, other, h = Capacity(6, 3, 4.0, 0.0), Gaussian(6, 3, 4.0), torch.randn(9, 6)
+    other.load_state_dict(code.state_dict())
+    same(cost(code, h), cost(other, h).mean())
+
+
+@over_positions
+@pytest.mark.parametrize("free", [0.05, 0.3])
+def test_free_bits_cost_the_mean_divergence_of_each_unit_or_what_is_free(positions, free):
+    code, h = FreeBits(6, 5, 3.0, free), torch.randn(9, *positions, 6)
+    with torch.no_grad():
+        code.project.weight[:2] = 0  # mu
+        code.project.bias[:2] = torch.tensor([0.1, 1.0])
+    kl = kl_divergence(posterior_of(code, h), Normal(0, 1)).reshape(9, -1).mean(0).tolist()
+    assert min(kl) < 0.3 < max(kl)
+    same(cost(code, h), torch.tensor(3.0 * sum(max(free, each) for each in kl)))
+
+
+def test_free_bits_are_of_the_mean_over_the_batch_and_not_of_each_example():
+    code = FreeBits(1, 1, 1.0, 0.5)
+    with torch.no_grad():
+        code.project.weight.copy_(torch.tensor([[1.0], [0.0]]))
+        code.project.bias.zero_()
+    same(cost(code, torch.tensor([[0.0], [2.0]])), torch.tensor(1.0))  # KL = mu^2 / 2: 0 and 2
+
+
+def test_without_free_bits_it_is_beta_vae_and_a_unit_below_them_has_no_gradient():
+    code, other, h = FreeBits(6, 3, 4.0, 0.0), Gaussian(6, 3, 4.0), torch.randn(9, 6)
+    other.load_state_dict(code.state_dict())
+    same(cost(code, h), cost(other, h).mean())
+    generous = FreeBits(6, 3, 4.0, 1e6)
+    (gradient,) = torch.autograd.grad(cost(generous, h), generous.project.weight)
+    assert not gradient.any()
+
+
+@pytest.mark.parametrize(("code", "name"), [(Capacity, "capacity"), (FreeBits, "free")])
+def test_negative_nats_are_refused(code, name):
+    with pytest.raises(UserError, match=f"code.{name} .* -1.0: choose"):
+        code(6, 3, 1.0, -1.0)
+
+
+def test_active_units_are_those_whose_mean_varies_over_the_whole_epoch():
+    code, h = Gaussian(6, 5, 1.0), torch.randn(600, 6)
+    with torch.no_grad():
+        code.project.weight[0] = 0  # never varies
+        code.project.weight[1] *= 0.09 / (h @ code.project.weight[1]).std()  # a variance of 0.0081
+        code.project.weight[2] *= 0.11 / (h @ code.project.weight[2]).std()  # of 0.0121
+        code.project.bias[0] = 3.0
+        q = posterior_of(code, h)
+    found = read(code, h[:100], h[100:101], h[101:])
+    assert found["active_units"] == (q.mean.var(0) > 0.01).sum() == 3
+    same(found["kl_per_dimension"], kl_divergence(q, Normal(0, 1)).mean(0))
+    same(found["kl_nats"], kl_divergence(q, Normal(0, 1)).sum(1).mean())
+    constant = torch.cat([torch.full((5, 6), float(sign)) for sign in (1, -1)])
+    assert read(code, constant[:5])["active_units"] == 0  # within each batch nothing varies, over both it does
+    assert read(code, constant[:5], constant[5:])["active_units"] == (code.project.weight[:5].sum(1).abs() > 0.1).sum()
+
+
+# importance weights
+
+
+def iwae(k, beta=1.0, **parts):
+    return make(IWAE, partial(Gaussian, beta=beta), MLP([4], "Tanh"), dim=2, k=k, **parts)
+
+
+def log_weights(model, x, z, beta=1.0):
+    """log p(x, z_i) - log q(z_i | x) of one image and samples (k, D), by torch's own distributions."""
+    q = Independent(posterior_of(model.code, model.encoder(x)), 1)
+    p = Independent(Bernoulli(logits=model.decoder(z)), 3).log_prob(x)
+    return p + beta * (Independent(Normal(torch.zeros(2), 1.0), 1).log_prob(z) - q.log_prob(z))
+
+
+@pytest.mark.parametrize("k", [1, 2, 7])
+@pytest.mark.parametrize("beta", [1.0, 4.0])
+def test_iwae_is_the_log_of_the_mean_weight_of_each_example(k, beta):
+    model, data = iwae(k, beta), batch(5)
+    data = Batch(data.x.round(), data.y)
+    torch.manual_seed(3)
+    loss = model.loss(data)
+    torch.manual_seed(3)
+    eps = torch.randn(k, 5, 2)
+    bounds, errors = [], []
+    for i, one in enumerate(data.x):
+        q = posterior_of(model.code, model.encoder(one[None]))
+        z = q.mean + q.stddev * eps[:, i]
+        bounds.append(log_weights(model, one[None], z, beta).exp().mean().log())
+        errors.append(-Independent(Bernoulli(logits=model.decoder(z)), 3).log_prob(one).mean())
+    same(sum(loss.terms.values()), -torch.stack(bounds))
+    same(loss.terms["recon"], torch.stack(errors))
+
+
+def bounds_of(model, x, n):
+    with torch.no_grad():
+        return -sum(model.loss(Batch(x.expand(n, *SHAPE), torch.zeros(n))).terms.values())
+
+
+@pytest.mark.parametrize("beta", [1.0, 4.0])
+def test_iwae_of_one_sample_is_the_evidence_lower_bound(beta):
+    model, vae, x, n = iwae(1, beta), make(Plain, partial(Gaussian, beta=beta), MLP([4], "Tanh"), dim=2), None, 40_000
+    vae.load_state_dict(model.state_dict())
+    x = torch.rand(1, *SHAPE).round()
+    ours, theirs = bounds_of(model, x, n), bounds_of(vae, x, n)
+    assert (ours.mean() - theirs.mean()).abs() < 5 * sqrt((ours.var() + theirs.var()) / n)
+    assert (ours.mean() - theirs.mean()).abs() < 0.02 * theirs.mean().abs()
+
+
+def test_iwae_tightens_with_k_up_to_the_evidence():
+    model, x, n = iwae(1), torch.rand(1, *SHAPE).round(), 20_000
+    grid = torch.linspace(-7, 7, 281)
+    z = torch.cartesian_prod(grid, grid)
+    with torch.no_grad():
+        nn.init.constant_(model.code.project.bias, 1.0)  # a poor posterior
+        p = Independent(Bernoulli(logits=model.decoder(z)), 3).log_prob(x)
+        joint = p + Normal(0, 1).log_prob(z).sum(1)
+        evidence = joint.logsumexp(0) + 2 * (grid[1] - grid[0]).log()
+    means, errors = [], []
+    for k in (1, 2, 8, 64):
+        model.k = k
+        bounds = bounds_of(model, x, n)
+        means.append(bounds.mean())
+        errors.append(bounds.std() / sqrt(n))
+    for i in range(3):
+        assert means[i + 1] - means[i] > 5 * (errors[i] + errors[i + 1])
+        assert means[i] < evidence
+    assert (means[-1] - evidence).abs() < 0.1 * (means[0] - evidence).abs()
+
+
+def test_iwae_gradient_is_that_of_the_weighted_samples():
+    model, x = iwae(3), torch.rand(1, *SHAPE).round()
+    eps = torch.randn(3, 2)
+    parameters = list(model.parameters())
+    q = posterior_of(model.code, model.encoder(x))
+    log_w = log_weights(model, x, q.mean + q.stddev * eps)
+    share = log_w.softmax(0).detach()  # eq. 14 of the paper
+    expected = torch.autograd.grad(-(share * log_w).sum(), parameters)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch, "randn", lambda *shape, **_: eps.reshape(shape))
+        same(torch.autograd.grad(model.loss(Batch(x, None)).total, parameters), expected)
+
+
+@pytest.mark.parametrize("code", [partial(FreeBits, beta=1.0, free=0.1), partial(TopKCode, k=1)])
+def test_iwae_refuses_codes_that_have_no_weights(code):
+    with pytest.raises(UserError, match=r"model=iwae .* the code is \w+: choose code=gaussian"):
+        make(IWAE, code, k=2)
+
+
+def test_iwae_refuses_no_sample():
+    with pytest.raises(UserError, match=r"model.k .* 0: choose"):
+        iwae(0)
+
+
+# numbers that move while a model is trained
+
+
+class Seen(pl.Callback):
+    """What the code's number was in every training step and every validation."""
+
+    def __init__(self, name):
+        self.name, self.steps, self.validations = name, [], []
+
+    def on_after_backward(self, trainer, module):
+        self.steps.append(getattr(module.model.code, self.name))
+
+    def on_validation_batch_end(self, trainer, module, *_):
+        self.validations.append(getattr(module.model.code, self.name))
+
+
+class Killed(Exception):
+    pass
+
+
+def fitted(place, *words, name="beta", epochs=4, kill_in=None):
+    """A training on the digits, from its last checkpoint where there is one."""
+    torch.set_default_dtype(torch.float32)
+    line = [*words, f"trainer.max_epochs={epochs}", "trainer.accelerator=cpu", f"runs={place}"]
+    (point,) = points("train", [quoted(word) for word in line])
+    config, seen = point.config, Seen(name)
+    torch.manual_seed(config["seed"])
+    data = make_data(config)
+    data.setup()
+    task = make_task(config, make_model(config, data.shape))
+
+    def start(self, original=Task.on_train_epoch_start):
+        original(self)
+        if self.current_epoch == kill_in:
+            raise Killed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Task, "on_train_epoch_start", start)
+        patch.setattr(session, "progress", lambda: seen)
+        session.fit(Run(place), config, task, data)
+    return task, seen
+
+
+@pytest.mark.parametrize(
+    ("words", "name", "start", "end"),
+    [(["model=vae_capacity"], "capacity", 0.0, 25.0), (["model=beta_vae", "schedule=beta"], "beta", 0.0, 4.0)],
+    ids=["capacity", "beta"],
+)
+def test_a_number_warms_up_in_a_line_over_its_fraction_and_validation_is_under_the_last(
+    words, name, start, end, tmp_path
+):
+    _, seen = fitted(tmp_path, *words, name=name)
+    n = len(seen.steps)
+    line = [min(1, step / (n / 2)) for step in range(n)]
+    assert seen.steps == pytest.approx([start + (end - start) * share for share in line])
+    assert seen.steps[0] == start and seen.steps[-1] == end and set(seen.validations) == {end}
+
+
+def test_a_warm_up_that_was_killed_goes_on_bit_for_bit(tmp_path):
+    words = ["model=vae", "schedule=beta", "schedule.warmup.fraction=1.0"]
+    alone, whole = fitted(tmp_path / "alone", *words)
+    with pytest.raises(Killed):
+        fitted(tmp_path / "killed", *words, kill_in=2)
+    again, rest = fitted(tmp_path / "killed", *words)
+    assert rest.steps == whole.steps[len(whole.steps) // 2 :] and len(set(whole.steps)) == len(whole.steps)
+    assert all(torch.equal(a, b) for a, b in zip(alone.parameters(), again.parameters(), strict=True))
+
+
+def test_topk_that_was_killed_goes_on_with_its_silent_units(tmp_path):
+    words = ["model=topk", "model.dead_after=1000"]
+    alone, _ = fitted(tmp_path / "alone", *words, name="k")
+    with pytest.raises(Killed):
+        fitted(tmp_path / "killed", *words, name="k", kill_in=2)
+    again, _ = fitted(tmp_path / "killed", *words, name="k")
+    assert alone.model.silent.max() > 1000
+    assert all(torch.equal(a, b) for a, b in zip(alone.state_dict().values(), again.state_dict().values(), strict=True))
+
+
+def test_a_warm_up_of_what_is_not_there_is_refused_before_the_first_step(tmp_path):
+    with pytest.raises(UserError, match=r"schedule moves code.beta, but the code of this run, Identity, .* choose"):
+        fitted(tmp_path, "model=deep", "schedule=beta")
+    with pytest.raises(UserError, match=r"the nowhere of this run, Plain, .* choose"):
+        fitted(tmp_path, "model=vae", "schedule=beta", "schedule.warmup.number=nowhere.beta")
+
+
+@pytest.mark.parametrize("fraction", [0.0, 1.5])
+def test_a_warm_up_of_no_fraction_is_refused(fraction):
+    with pytest.raises(UserError, match=f"fraction={fraction} .* choose"):
+        Warmup("code.beta", 0.0, fraction)

@@ -1,26 +1,105 @@
 """The variational code. Kingma and Welling (2014), Auto-encoding variational Bayes, eq. 10 and appendix B.
 
     q(z | x) = N(mu, diag sigma^2),  z = mu + sigma * eps,  eps ~ N(0, I)
-    KL(q(z | x) || N(0, I)) = 1/2 sum_j (mu_j^2 + sigma_j^2 - 1 - log sigma_j^2)
+    KL_j = 1/2 (mu_j^2 + sigma_j^2 - 1 - log sigma_j^2),    KL(q(z | x) || N(0, I)) = sum_j KL_j
 
-weighted by beta: Higgins et al. (2017), beta-VAE, eq. 4.
+What the divergence costs:
+
+    Gaussian     beta KL                            Higgins et al. (2017), beta-VAE, eq. 4
+    Capacity     gamma |mean KL - C|                Burgess et al. (2018), Understanding disentangling (beta-VAE), eq. 8
+    FreeBits     beta sum_j max(lambda, mean KL_j)  Kingma et al. (2016), Inverse autoregressive flow (free bits)
+
+The means are over the batch: single examples may tell more or less than C or lambda.
 """
+
+from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor, nn
 
-from aeexp.types import Code
+from aeexp.errors import UserError
+from aeexp.types import Code, Statistic
+
+ACTIVE = (
+    0.01  # Burda et al. (2016), Importance weighted autoencoders, section 5.2: the least variance of an active unit
+)
 
 
-class Gaussian(nn.Module):
-    def __init__(self, in_features: int, dim: int, beta: float) -> None:
+class Variational(nn.Module, ABC):
+    def __init__(self, in_features: int, dim: int) -> None:
         super().__init__()
         self.project = nn.Linear(in_features, 2 * dim)
-        self.beta = beta
 
     def forward(self, h: Tensor) -> Code:
         """z is a fresh sample at every call; `mean` is mu."""
-        mu, log_var = self.project(h).chunk(2, dim=-1)  # (B, *positions, D) each
+        mu, log_var = self.posterior(h)
         z = mu + (0.5 * log_var).exp() * torch.randn_like(mu)
-        kl = 0.5 * (mu.square() + log_var.exp() - 1 - log_var).flatten(1).sum(1)  # (B,)
-        return Code(z, mu, {"kl": self.beta * kl}, {"kl_nats": kl})
+        kl = divergences(mu, log_var)
+        return Code(z, mu, {"kl": self.cost(kl)}, statistics(mu, kl))
+
+    def posterior(self, h: Tensor) -> tuple[Tensor, Tensor]:
+        """mu and log sigma^2, (B, *positions, D) each"""
+        mu, log_var = self.project(h).chunk(2, dim=-1)
+        return mu, log_var
+
+    @abstractmethod
+    def cost(self, kl: Tensor) -> Tensor:
+        """Weighted nats, of KL_j (B, *positions, D): (B,) or ()"""
+
+
+class Gaussian(Variational):
+    def __init__(self, in_features: int, dim: int, beta: float) -> None:
+        super().__init__(in_features, dim)
+        self.beta = beta
+
+    def cost(self, kl: Tensor) -> Tensor:
+        return self.beta * kl.flatten(1).sum(1)
+
+
+class Capacity(Variational):
+    """`capacity` is C, in nats; schedule=capacity raises it from 0 while training."""
+
+    def __init__(self, in_features: int, dim: int, gamma: float, capacity: float) -> None:
+        super().__init__(in_features, dim)
+        if capacity < 0:
+            raise UserError(f"code.capacity is what the code may tell, in nats, but got {capacity}: choose at least 0")
+        self.gamma, self.capacity = gamma, capacity
+
+    def cost(self, kl: Tensor) -> Tensor:
+        return self.gamma * (kl.flatten(1).sum(1).mean() - self.capacity).abs()
+
+
+class FreeBits(Variational):
+    """`free` is lambda, the nats that each unit has for nothing."""
+
+    def __init__(self, in_features: int, dim: int, beta: float, free: float) -> None:
+        super().__init__(in_features, dim)
+        if free < 0:
+            raise UserError(
+                f"code.free is what each unit tells for nothing, in nats, but got {free}: choose at least 0"
+            )
+        self.beta, self.free = beta, free
+
+    def cost(self, kl: Tensor) -> Tensor:
+        return self.beta * kl.mean(0).clamp(min=self.free).sum()
+
+
+def divergences(mu: Tensor, log_var: Tensor) -> Tensor:
+    """KL_j, the shape of both"""
+    return 0.5 * (mu.square() + log_var.exp() - 1 - log_var)
+
+
+def statistics(mu: Tensor, kl: Tensor) -> dict[str, Tensor | Statistic]:
+    """What is logged of mu and KL_j, (B, *positions, D) each.
+
+    kl_nats           KL, of each example
+    kl_per_dimension  the mean of each KL_j over the data, as a histogram
+    active_units      units whose mu_j varies over the data, by a variance beyond 0.01 (Burda et al. 2016)
+    """
+    mu, kl = mu.flatten(1), kl.flatten(1)
+    return {"kl_nats": kl.sum(1), "units": Statistic(torch.stack([mu, mu.square(), kl], dim=1), _read)}  # (B, 3, D)
+
+
+def _read(means: Tensor) -> dict[str, Tensor]:
+    mu, square, kl = means
+    return {"active_units": (square - mu.square() > ACTIVE).sum().float(), "kl_per_dimension": kl}

@@ -1,0 +1,52 @@
+"""Numbers of a model that move while it is trained."""
+
+from typing import Any
+
+import pytorch_lightning as pl
+
+from aeexp.errors import UserError
+from aeexp.training.task import Task
+
+
+class Warmup(pl.Callback):
+    """Moves one number of the model in a straight line from `start` to what the configuration says it is.
+
+    It gets there after `fraction` of all steps. The value depends on the step alone, so that a run that was killed goes
+    on with the value that it had; it is logged as train/<number>. Validation is under the last value, which makes the
+    losses of two epochs comparable, and with them the choice of the best checkpoint.
+    """
+
+    def __init__(self, number: str, start: float, fraction: float) -> None:
+        """`number` is the path of an attribute of the model, such as code.beta."""
+        if not 0 < fraction <= 1:
+            raise UserError(
+                f"schedule: fraction={fraction} of the training is a warm-up: choose more than 0, at most 1"
+            )
+        self.number, self.start, self.fraction = number, start, fraction
+
+    def on_fit_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """UserError where the model has no such number."""
+        assert isinstance(module, Task)
+        path, _, self.name = self.number.rpartition(".")
+        self.owner: Any = dict(module.model.named_modules()).get(path)
+        end = getattr(self.owner, self.name, None)
+        if not isinstance(end, int | float):
+            owner = type(self.owner or module.model).__name__
+            raise UserError(
+                f"schedule moves {self.number}, but the {path or 'model'} of this run, {owner}, has no such number: "
+                "choose schedule=default, or a code or model that has it"
+            )
+        self.end = end
+
+    def on_train_batch_start(self, trainer: pl.Trainer, module: pl.LightningModule, batch: Any, _: int) -> None:
+        setattr(self.owner, self.name, self.value(trainer))
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        module.log(f"train/{self.number}", self.value(trainer))
+
+    def on_validation_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        setattr(self.owner, self.name, self.end)
+
+    def value(self, trainer: pl.Trainer) -> float:
+        done = trainer.global_step / (self.fraction * trainer.estimated_stepping_batches)
+        return self.start + (self.end - self.start) * min(1.0, done)

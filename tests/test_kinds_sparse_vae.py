@@ -18,13 +18,14 @@ from aeexp.codes.gaussian import Capacity, FreeBits, Gaussian
 from aeexp.codes.identity import Identity
 from aeexp.codes.sparse import KL, L1
 from aeexp.codes.topk import TopK as TopKCode
-from aeexp.errors import UserError
+from aeexp.corruptions import Masking
+from aeexp.errors import Unanswerable, UserError
 from aeexp.likelihoods import SquaredError
 from aeexp.models.contractive import Contractive, Hutchinson
 from aeexp.models.iwae import IWAE
 from aeexp.models.plain import Plain
 from aeexp.models.topk import TopK
-from aeexp.networks.conv import Conv
+from aeexp.networks.conv import Conv, ConvTransposed, ConvUnpool
 from aeexp.networks.mlp import MLP
 from aeexp.runs.run import Run
 from aeexp.training.schedules import Warmup
@@ -501,3 +502,108 @@ def test_a_warm_up_of_what_is_not_there_is_refused_before_the_first_step(tmp_pat
 def test_a_warm_up_of_no_fraction_is_refused(fraction):
     with pytest.raises(UserError, match=f"fraction={fraction} .* choose"):
         Warmup("code.beta", 0.0, fraction)
+
+
+# convolutions, three ways up
+
+THREE = [Conv, ConvTransposed, ConvUnpool]
+over_ways = pytest.mark.parametrize("way", THREE)
+
+
+@over_ways
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (1, 8, 8), (1, 20, 12)], ids=str)
+@pytest.mark.parametrize(("pooled", "flat"), [([4, 6], [5, 3]), ([4, 6], []), ([4], [3]), ([], [3])], ids=str)
+def test_every_way_up_gives_back_the_shape_of_any_image_that_halves(way, shape, pooled, flat):
+    network, x = way(pooled, flat, "ReLU"), torch.rand(5, *shape)
+    encoder = network.encoder(shape)
+    h, notes = encoder.noting(x)
+    same(h, encoder(x))
+    assert h.shape == (5, encoder.out_features)
+    assert len(notes) == (len(pooled) if way is ConvUnpool else 0)
+    decoder = network.decoder(7, shape)
+    theta = decoder(z := torch.randn(5, 7), *notes)
+    assert theta.shape == (5, *shape)
+    alone = [decoder(z[i : i + 1], *(note[i : i + 1] for note in notes)) for i in range(5)]
+    same(theta, torch.cat(alone))
+
+
+@over_ways
+def test_every_way_refuses_what_does_not_halve(way):
+    with pytest.raises(UserError, match=r"28x28 can be halved 2 times: .* at most 2"):
+        way([4, 4, 4], [], "ReLU").encoder((1, 28, 28))
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_unpooling_puts_each_maximum_where_it_was_and_nothing_elsewhere(times):
+    network, shape = ConvUnpool([1] * times, [], "Identity"), (1, 16, 8)
+    encoder = network.encoder(shape)
+    decoder = network.decoder(encoder.out_features, shape)
+    for layer in [*encoder.modules(), *decoder.modules()]:  # all layers but the pooling pass on what they get
+        if isinstance(layer, nn.Conv2d):
+            nn.init.dirac_(layer.weight)
+            nn.init.zeros_(layer.bias)
+        elif isinstance(layer, nn.Linear):
+            nn.init.eye_(layer.weight)
+            nn.init.zeros_(layer.bias)
+    x, side = torch.rand(3, *shape), 2**times
+    expected = torch.zeros_like(x)
+    for image, into in zip(x[:, 0], expected[:, 0], strict=True):
+        for i in range(0, 16, side):
+            for j in range(0, 8, side):
+                window = image[i : i + side, j : j + side]
+                into[i : i + side, j : j + side] = window * (window == window.max())
+    h, notes = encoder.noting(x)
+    same(decoder(h, *notes), expected)
+
+
+def test_transposed_convolutions_have_the_encoders_widths_in_reverse():
+    network = ConvTransposed([4, 6], [5, 3], "ReLU")
+    up = [
+        (layer.in_channels, layer.out_channels, layer.kernel_size)
+        for layer in network.decoder(2, (1, 8, 8))
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)
+    ]
+    three, four = (3, 3), (4, 4)
+    assert up == [(3, 3, three), (3, 5, three), (5, 6, four), (6, 4, four), (4, 1, three)]
+    assert not [layer for layer in network.decoder(2, (1, 8, 8)) if isinstance(layer, nn.Upsample)]
+
+
+KINDS = {
+    "plain": Plain,
+    "iwae": partial(IWAE, k=3),
+    "topk": partial(TopK, alpha=0.1, k_aux=2, dead_after=0),
+    "contractive": partial(Contractive, weight=0.1),
+    "hutchinson": partial(Hutchinson, weight=0.1, probes=2),
+}
+
+
+def of_kind(name, network, **parts):
+    code = {"iwae": partial(Gaussian, beta=1.0), "topk": partial(TopKCode, k=2)}
+    return make(KINDS[name], code.get(name), network, **parts)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_hands_the_switches_on_and_decodes_no_code_alone(kind):
+    model, (x, y) = of_kind(kind, ConvUnpool([2], [3], "ReLU")), batch(6)
+    together = model.loss(Batch(x, y)).terms["recon"]
+    assert together.isfinite().all()
+    model.eval()
+    same(model.reconstruct(x), torch.cat([model.reconstruct(one) for one in x.split(1)]))
+    with pytest.raises(Unanswerable, match=r"network=conv_unpool .* cannot decode a code alone.*: choose network=conv"):
+        model.decode(model.encode(x).mean)
+
+
+@over_ways
+def test_samples_of_one_image_are_decoded_with_its_own_switches(way):
+    model, data = of_kind("iwae", way([2], [3], "ReLU")), batch(6)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch, "randn", lambda *shape, **_: torch.zeros(shape))  # each sample is the mean
+        recon = model.loss(data).terms["recon"]
+    h, notes = model.encoder.noting(data.x)
+    same(recon, model.likelihood.nll(model.decoder(model.code(h).mean, *notes), data.x))
+
+
+def test_switches_are_those_of_the_image_that_the_encoder_sees():
+    model, (x, y) = make(Plain, network=ConvUnpool([2], [3], "ReLU"), corruption=Masking(1.0)), batch(4)
+    h, notes = model.encoder.noting(torch.zeros_like(x))
+    same(model.loss(Batch(x, y)).terms["recon"], model.likelihood.nll(model.decoder(model.code(h).z, *notes), x))

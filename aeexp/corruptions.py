@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import avg_pool1d
 
 from aeexp.errors import UserError
 
@@ -142,14 +143,10 @@ class Coarse(nn.Module):
         if not self.training:
             return x
         for axis in (2, 3) if x.dim() == 4 else (1,):
-            group = torch.arange(x.shape[axis], device=x.device) // self.factor
-            counts = group.bincount().to(x.dtype)
-            shape = [1] * x.dim()
-            shape[axis] = -1
-            sizes = list(x.shape)
-            sizes[axis] = len(counts)
-            means = x.new_zeros(sizes).index_add(axis, group, x) / counts.view(shape)
-            x = means.index_select(axis, group)
+            last = x.movedim(axis, -1)
+            factor = min(self.factor, last.shape[-1])
+            means = avg_pool1d(last.flatten(0, -2)[:, None], factor, ceil_mode=True)  # (.., 1, n / factor)
+            x = means.repeat_interleave(factor, -1)[..., : last.shape[-1]].reshape(last.shape).movedim(-1, axis)
         return x
 
 

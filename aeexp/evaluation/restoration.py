@@ -35,7 +35,8 @@ class Restoration:
             torch.manual_seed(self.seed)
             error, own = subject.map(errors, data.test).double().mean(0).tolist()
             torch.manual_seed(self.seed)
-            truth = data.test[torch.arange(min(SHOWN, len(data.test)))].x
+            # spread over the test part, which may be in the order of its classes
+            truth = data.test[torch.linspace(0, len(data.test) - 1, min(SHOWN, len(data.test))).long()].x
             with torch.no_grad():
                 corrupted, restored = self._restored(subject, truth)
         peak = data.scale**2 * prod(data.shape)

@@ -12,6 +12,8 @@ import torch
 import torchvision
 from PIL import Image
 
+from aeexp.app.parts import make_data
+from aeexp.app.sweep import CONFIGS, points
 from aeexp.data.array import Array
 from aeexp.data.folder import Folder
 from aeexp.data.images import Images
@@ -20,6 +22,7 @@ from aeexp.data.sources import CIFAR10, USPS, Facts
 from aeexp.data.speech import RATE, LogMel, Raw, SpokenDigits
 from aeexp.data.views import LeaveOut, OneClass
 from aeexp.errors import UserError
+from aeexp.runs.run import identity
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
@@ -449,19 +452,52 @@ def test_a_view_that_leaves_nothing_is_refused(arrays):
     assert "validation" in refusal(module, array(x="x.npy", y="y.npy"), arrays, val=1, view=OneClass([0]), seed=1)
 
 
+# as composed
+
+
+def config_of(*words):
+    (point,) = points("train", list(words))
+    return point.config
+
+
+NEEDED = {"folder": ["data.source.path=pictures"], "array": ["data.source.x=x.npy", "data.test=0.2"]}
+
+
+@pytest.mark.parametrize("view", ["all", "one_class", "leave_out"])
+def test_every_data_set_composes_with_every_view(view):
+    options = sorted(file.stem for file in (CONFIGS / "data").glob("*.yaml"))
+    assert len(options) >= 10
+    for name in options:
+        data = config_of(f"data={name}", f"view={view}", *NEEDED.get(name, []))["data"]
+        assert data["name"] == name
+        assert ("view" in data) == (view != "all")  # runs that were made before there were views keep their identity
+
+
+def test_a_view_is_chosen_in_words():
+    data = make_data(config_of("data=digits", "view=one_class", "data.view.classes=[3,5]"))
+    data.prepare_data()
+    data.setup()
+    assert set(data.train.y.tolist()) == set(data.val.y.tolist()) == {3, 5}
+    assert set(data.test.y.tolist()) == set(range(10))
+
+
+def test_where_decoded_images_are_kept_does_not_change_which_run_it_is():
+    here, there, other = (
+        identity(config_of("data=folder", f"data.source.path={path}", f"runs={runs}", "data.test=0.2"))
+        for path, runs in (("a", "x"), ("a", "y"), ("b", "x"))
+    )
+    assert here == there != other
+
+
 # the real ones
 
 
 @pytest.mark.realdata
 @pytest.mark.skipif(not (SHARED / "ECG5000").is_dir(), reason="no shared data")
 def test_published_beats_and_digits_are_what_their_configs_say():
-    from aeexp.app.parts import make_data
-    from aeexp.app.sweep import points
-
     counts = {"ecg5000": (500, 4500), "spoken_digits": (2700, 300), "spoken_digits_raw": (2700, 300)}
     for name, (train, test) in counts.items():
-        (point,) = points("train", [f"data={name}", f"data.root={SHARED}"])
-        data = make_data(point.config)
+        data = make_data(config_of(f"data={name}", f"data.root={SHARED}"))
         data.prepare_data()
         data.setup()
         assert (len(data.train) + len(data.val), len(data.test)) == (train, test)

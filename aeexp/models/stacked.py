@@ -1,0 +1,87 @@
+"""Stacked autoencoder. Bengio, Lamblin, Popovici and Larochelle (2007), Greedy layer-wise training of deep networks;
+Vincent, Larochelle, Lajoie, Bengio and Manzagol (2010), Stacked denoising autoencoders, figure 3.
+
+    J_k = L(h_{k-1}, g_k(f_k(h~_{k-1}))),    h_k = f_k(h_{k-1}),  h_0 = x,  h~ = corruption(h),    k = 1, ..., n
+    J   = -log p(x | g_1(... g_n(z))) + Omega(z),    z = f_n(... f_1(x~)) + what the code costs
+
+`stage` k trains f_k and g_k alone, on what the layers under them, as constants, make of x; stage 0 all together, and
+so does a model of which nobody sets the stage (schedule=layerwise does). L is -log p(x | .) for k = 1, the squared
+error above. `tied`: g_k has the transposed weights of f_k and a bias of its own. In eval mode the objective is always
+J, so that the validation losses of all stages can be compared.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import linear
+
+from aeexp.codes.identity import Identity
+from aeexp.errors import UserError
+from aeexp.models.base import Factored, Parts
+from aeexp.networks.mlp import MLP
+from aeexp.types import Batch, Code, Loss
+
+
+class Stacked(Factored):
+    def __init__(self, parts: Parts, tied: bool) -> None:
+        if not isinstance(parts.network, MLP):
+            raise UserError(
+                f"model=stacked trains the fully connected layers of network=mlp one by one, but the network is "
+                f"{type(parts.network).__name__}: choose network=mlp_256_64, or model=undercomplete"
+            )
+        super().__init__(parts)
+        if tied and not isinstance(self.code, Identity):
+            raise UserError(
+                f"model.tied=true shares the weights of code=identity, relu or sigmoid with the decoder, but the code "
+                f"is {type(self.code).__name__}: choose one of them, or model.tied=false"
+            )
+        self.stage = 0
+        if tied:
+            self._tie()
+
+    @property
+    def layers(self) -> int:
+        return len(self.encoder) // 2 + 1
+
+    def loss(self, batch: Batch) -> Loss:
+        if self.training and self.stage:
+            return self.loss_of_layer(self.stage, batch.x)
+        recon, code = self.recon(batch.x)
+        return Loss({"recon": recon, **code.terms}, code.stats)
+
+    def loss_of_layer(self, k: int, x: Tensor) -> Loss:
+        """J_k, and for the last layer what the code costs"""
+        below, f, g = self._around(k)
+        with torch.no_grad():
+            h = below(x)  # h_{k-1}, (B, *shape) or (B, F)
+        code = f(self.corruption(h))
+        code = code if isinstance(code, Code) else Code(code, code)
+        back = g(code.z)
+        recon = self.likelihood.nll(back, x) if k == 1 else (h - back).square().sum(1)
+        return Loss({"recon": recon, **code.terms}, code.stats)
+
+    def _around(self, k: int) -> tuple[nn.Module, nn.Module, nn.Module]:
+        """The layers under f_k, f_k, and g_k."""
+        up = list(self.encoder.children())  # Flatten, then a Linear and an activation for each layer
+        down = list(self.decoder.children())  # a Linear and what follows it for each layer
+        start, end = (0 if k == 1 else 2 * k - 1), 2 * (self.layers - k)
+        f = nn.Sequential(*up[start : 2 * k + 1]) if k < self.layers else self.code
+        return nn.Sequential(*up[:start]), f, nn.Sequential(*down[end : end + 2])
+
+    def _tie(self) -> None:
+        assert isinstance(self.code, Identity)
+        layers = [layer for layer in [*self.encoder, *self.code.project] if isinstance(layer, nn.Linear)]
+        down = list(self.decoder.children())
+        for place, layer in zip(range(0, len(down), 2), reversed(layers), strict=True):
+            down[place] = Transposed(layer.weight, down[place].get_parameter("bias"))
+        self.decoder = nn.Sequential(*down)
+
+
+class Transposed(nn.Module):
+    """h -> W^T h + c"""
+
+    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+        super().__init__()
+        self.weight, self.bias = weight, bias
+
+    def forward(self, h: Tensor) -> Tensor:
+        return linear(h, self.weight.T, self.bias)

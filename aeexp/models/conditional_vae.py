@@ -1,0 +1,78 @@
+"""Conditional variational autoencoder. Sohn, Lee and Yan (2015), Learning structured output representation.
+
+    log p(x | y) >= E_q(z | x, y) log p(x | z, y) - KL(q(z | x, y) || p(z)),    p(z) = N(0, I)
+
+in their words y conditions and x is predicted, and their p(z | x) is a prior here that no y moves. y joins the
+features of x, and z, as a one-hot vector; an unlabelled example has the zero vector. So that this vector means
+something where all training examples are labelled, `hidden` of the labels, drawn anew at every step, are not shown
+(Ho and Salimans 2022, Classifier-free diffusion guidance). encode, decode and reconstruct without y read it:
+measured without labels, a kind has to say all of x in z.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import one_hot
+
+from aeexp.errors import UserError
+from aeexp.models.base import Factored, Parts
+from aeexp.networks.trunk import Network, Trunk
+from aeexp.types import Batch, Code, Loss
+
+
+class ConditionalVAE(Factored):
+    def __init__(self, parts: Parts, classes: int | None, hidden: float) -> None:
+        if not classes or classes < 2:
+            raise UserError(
+                f"model=conditional_vae needs labelled data, but data.classes={classes}: choose data with labels, give "
+                "data.classes where its files tell them, or choose model=vae"
+            )
+        if not 0 <= hidden <= 1:
+            raise UserError(f"model.hidden={hidden} is a fraction of the labels: choose one from 0 to 1")
+        code = partial(_told, parts.code, classes)
+        super().__init__(replace(parts, network=Told(parts.network, classes), code=code))
+        self.classes, self.hidden = classes, hidden
+
+    def loss(self, batch: Batch) -> Loss:
+        y = batch.y.where(torch.rand(len(batch.y), device=batch.y.device) >= self.hidden * self.training, -1)
+        h, notes = self.encoder.noting(self.corruption(batch.x))
+        code = self.code(self._with(h, y))
+        theta = self.decoder(self._with(code.z, y), *notes)
+        return Loss({"recon": self.likelihood.nll(theta, batch.x), **code.terms}, code.stats)
+
+    def encode(self, x: Tensor, y: Tensor | None = None) -> Code:
+        return self.code(self._with(self.encoder(x), y))
+
+    def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        return self.likelihood.mean(self.decoder(self._with(z, y)))
+
+    def reconstruct(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        h, notes = self.encoder.noting(x)
+        return self.likelihood.mean(self.decoder(self._with(self.code(self._with(h, y)).mean, y), *notes))
+
+    def _with(self, values: Tensor, y: Tensor | None) -> Tensor:
+        """(B, F), labels (B,) -> (B, F + classes)"""
+        if y is None:
+            y = torch.full((len(values),), -1, device=values.device)
+        known = one_hot(y.clamp_min(0), self.classes) * (y >= 0)[:, None]  # (B, classes)
+        return torch.cat([values, known.to(values)], dim=1)
+
+
+class Told(Network):
+    """A network whose decoder reads y beside z."""
+
+    def __init__(self, network: Network, classes: int) -> None:
+        self.network, self.classes = network, classes
+
+    def encoder(self, shape: tuple[int, ...]) -> Trunk:
+        return self.network.encoder(shape)
+
+    def decoder(self, in_features: int, shape: tuple[int, ...]) -> nn.Module:
+        return self.network.decoder(in_features + self.classes, shape)
+
+
+def _told(code: Callable[..., nn.Module], classes: int, in_features: int, dim: int) -> nn.Module:
+    return code(in_features=in_features + classes, dim=dim)

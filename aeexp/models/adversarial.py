@@ -1,0 +1,48 @@
+"""Adversarial autoencoder. Makhzani, Shlens, Jaitly, Goodfellow and Frey (2015), Adversarial autoencoders, section 2.
+
+    J = -log p(x | z) + lambda softplus(-d[z]) + softplus(-D(z')) + softplus(D(sg[z])),    z = f(x),  z' ~ N(0, I)
+
+D, the logit of "from the prior", plays against f (Goodfellow et al. 2014, eq. 1, with the generator's loss that they
+train with). sg[z] is a constant for f; d is D with its weights as constants. So each player's gradient of the one J is
+that of its own objective, and both move in one step. At the equilibrium the aggregated posterior is the prior, D = 0,
+`generator` is lambda log 2, and `discriminator` 2 log 2.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn.functional import softplus
+
+from aeexp.errors import UserError
+from aeexp.models.base import Factored, Parts
+from aeexp.networks.trunk import Network
+from aeexp.types import Batch, Loss
+
+
+class Adversarial(Factored):
+    def __init__(self, parts: Parts, weight: float, discriminator: Network) -> None:
+        super().__init__(parts)
+        if weight < 0:
+            raise UserError(f"model.weight is what fooling the discriminator is worth, but got {weight}: choose >= 0")
+        trunk = discriminator.encoder((parts.dim,))
+        self.discriminator = nn.Sequential(trunk, nn.Linear(trunk.out_features, 1), nn.Flatten(0))  # (B, D) -> (B,)
+        self.discriminator.apply(parts.initialization)
+        self.weight = weight
+
+    def loss(self, batch: Batch) -> Loss:
+        recon, code = self.recon(batch.x)
+        z, drawn = code.z, torch.randn_like(code.z)
+        on_drawn, on_code = self.discriminator(drawn), self.discriminator(z.detach())  # (B,) each
+        terms = {
+            "recon": recon,
+            **code.terms,
+            "generator": self.weight * softplus(-self._frozen(z)),
+            "discriminator": softplus(-on_drawn) + softplus(on_code),
+        }
+        right = 0.5 * ((on_drawn > 0).to(z) + (on_code < 0).to(z))
+        return Loss(terms, {**code.stats, "discriminator_accuracy": right})
+
+    def _frozen(self, z: Tensor) -> Tensor:
+        """D(z) with D's weights as constants: (B, D) -> (B,)"""
+        constants = {name: weight.detach() for name, weight in self.discriminator.named_parameters()}
+        return functional_call(self.discriminator, constants, (z,))

@@ -19,8 +19,10 @@ from torch import Tensor, nn
 from torch.func import vjp, vmap
 
 from aeexp.codes.identity import Identity
+from aeexp.codes.vq import VQ
 from aeexp.errors import UserError
 from aeexp.models.base import Factored, Parts
+from aeexp.networks.vit import ViT
 from aeexp.types import Batch, Loss
 
 # activations that act on each unit alone
@@ -30,6 +32,16 @@ UNITWISE = (nn.Identity, nn.Sigmoid, nn.Tanh, nn.ReLU, nn.LeakyReLU, nn.ELU, nn.
 class Contracting(Factored):
     def __init__(self, parts: Parts, weight: float) -> None:
         super().__init__(parts)
+        if isinstance(self.code, VQ):
+            raise UserError(
+                "model=contractive penalises the derivative of the code, but code=vq jumps from entry to entry and has "
+                "none: choose code=sigmoid, or model=vq_vae"
+            )
+        if isinstance(parts.network, ViT):
+            raise UserError(
+                "model=contractive differentiates the encoder twice, but the attention of network=vit has no second "
+                "derivative: choose network=mlp or network=conv"
+            )
         self.weight = weight
 
     def loss(self, batch: Batch) -> Loss:

@@ -20,9 +20,7 @@ from torch import Tensor, nn
 from aeexp.errors import UserError
 from aeexp.types import Code, Statistic
 
-ACTIVE = (
-    0.01  # Burda et al. (2016), Importance weighted autoencoders, section 5.2: the least variance of an active unit
-)
+ACTIVE = 0.01  # the least variance of an active unit: Burda et al. (2016), Importance weighted autoencoders
 
 
 class Variational(nn.Module, ABC):

@@ -51,10 +51,9 @@ QUICK = {
     ],
     "python train.py trainer=ddp model=vae": ["trainer.max_epochs=1"],
 }
-ELSEWHERE = {  # what needs a cluster or a GPU, and the test of tests/test_launchers.py that runs it
+ELSEWHERE = {  # what needs a cluster, and the test of tests/test_launchers.py that runs it
     "python train.py -m hydra/launcher=submitit_slurm hydra.launcher.partition=gpu model=vae seed=0,1": "test_slurm_",
     "python train.py -m hydra/launcher=ray hydra.launcher.address=auto model=vae seed=0,1": "test_ray_",
-    "python train.py trainer=gpu model=vae": "test_the_gpu_",
 }
 
 

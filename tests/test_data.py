@@ -249,6 +249,15 @@ def test_batches_are_the_bytes_times_the_factor(factor):
     assert batch.x.dtype == torch.float32 and torch.equal(x, before)
 
 
+def test_floats_are_left_as_they_are_however_often_they_are_read():
+    x = torch.rand(11, 5)
+    before, data = x.clone(), Examples(x, torch.zeros(11, dtype=torch.int64), 255.0)
+    for _ in range(2):
+        assert torch.equal(torch.cat([batch.x for batch in data.batches(4)]), before * 255)
+        assert torch.equal(data[torch.tensor([3, 3])].x, before[[3, 3]] * 255)
+    assert torch.equal(x, before)
+
+
 @pytest.mark.parametrize("size", [1, 4, 11, 20])
 def test_batches_cover_the_set_in_order(size):
     x, y = torch.randint(256, (11, 2, 3), dtype=torch.uint8), torch.arange(11)

@@ -584,7 +584,7 @@ def of_kind(name, network, **parts):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_hands_the_switches_on_and_decodes_no_code_alone(kind):
-    model, (x, y) = of_kind(kind, ConvUnpool([2], [3], "ReLU")), batch(6)
+    model, (x, y) = of_kind(kind, ConvUnpool([2], [3], "Sigmoid")), batch(6)
     together = model.loss(Batch(x, y)).terms["recon"]
     assert together.isfinite().all()
     model.eval()
@@ -595,7 +595,7 @@ def test_every_kind_hands_the_switches_on_and_decodes_no_code_alone(kind):
 
 @over_ways
 def test_samples_of_one_image_are_decoded_with_its_own_switches(way):
-    model, data = of_kind("iwae", way([2], [3], "ReLU")), batch(6)
+    model, data = of_kind("iwae", way([2], [3], "Sigmoid")), batch(6)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(torch, "randn", lambda *shape, **_: torch.zeros(shape))  # each sample is the mean
         recon = model.loss(data).terms["recon"]
@@ -604,6 +604,6 @@ def test_samples_of_one_image_are_decoded_with_its_own_switches(way):
 
 
 def test_switches_are_those_of_the_image_that_the_encoder_sees():
-    model, (x, y) = make(Plain, network=ConvUnpool([2], [3], "ReLU"), corruption=Masking(1.0)), batch(4)
+    model, (x, y) = make(Plain, network=ConvUnpool([2], [3], "Sigmoid"), corruption=Masking(1.0)), batch(4)
     h, notes = model.encoder.noting(torch.zeros_like(x))
     same(model.loss(Batch(x, y)).terms["recon"], model.likelihood.nll(model.decoder(model.code(h).z, *notes), x))

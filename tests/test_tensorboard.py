@@ -176,9 +176,10 @@ def test_tensorboards_server_sees_no_step_twice_either(killed):
         assert len(curve("alone")) == EPOCHS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_is_shown_under_the_same_names(kind, tmp_path):
-    words = [f"model={kind}", "trainer.max_epochs=1", "bottleneck=8", "evaluation=[reconstruction]"]
+    words = [f"model={kind}", "trainer.max_epochs=1", "bottleneck=8", "evaluation=[reconstruction]", "schedule=default"]
     (config,) = asked(*words, f"runs={tmp_path}")
     names = set(shown(done(config)))
     assert {

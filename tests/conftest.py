@@ -4,6 +4,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,29 @@ def program():
         return subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=600)
 
     return run
+
+
+@pytest.fixture
+def repeatable_and_in_double_precision():
+    torch.manual_seed(0)
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def same(found, expected, **tolerance):
+    torch.testing.assert_close(found, expected, **tolerance)
+
+
+def killed_once_it_has_a_checkpoint(words, runs):
+    """train.py, which SIGKILL ends in the middle of its training."""
+    command = [sys.executable, "train.py", *words, f"runs={runs}"]
+    victim = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+    while not list(runs.rglob("last.ckpt")):
+        assert victim.poll() is None
+        time.sleep(0.05)
+    victim.kill()
+    victim.wait()
 
 
 class Folder(type(Path())):

@@ -5,6 +5,7 @@ from math import log, pi, prod, sqrt
 
 import pytest
 import torch
+from conftest import same
 from torch import nn
 from torch.autograd.functional import jacobian
 from torch.distributions import Bernoulli, Independent, Normal, Uniform, kl_divergence
@@ -30,16 +31,7 @@ from aeexp.types import Batch, Loss, Statistic
 SHAPE = (1, 4, 2)
 
 
-@pytest.fixture(autouse=True)
-def repeatable_and_in_double_precision():
-    torch.manual_seed(0)
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
-
-
-def same(found, expected, **tolerance):
-    torch.testing.assert_close(found, expected, **tolerance)
+pytestmark = pytest.mark.usefixtures("repeatable_and_in_double_precision")
 
 
 def follows(sample, distribution):

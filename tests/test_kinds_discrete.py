@@ -1,15 +1,12 @@
 """Discrete, conditional, adversarial, stacked and masked kinds against a second statement of their equations."""
 
-import subprocess
-import sys
-import time
 from functools import partial
 from math import log, sqrt
 from types import SimpleNamespace
 
 import pytest
 import torch
-from conftest import ROOT
+from conftest import killed_once_it_has_a_checkpoint, same
 from torch import nn
 from torch.distributions import Bernoulli, Independent, Normal, kl_divergence
 
@@ -37,16 +34,7 @@ SHAPE = (1, 4, 4)
 VIT = ViT(patch=2, width=8, depth=2, decoder_width=4, decoder_depth=1, heads=2)
 
 
-@pytest.fixture(autouse=True)
-def repeatable_and_in_double_precision():
-    torch.manual_seed(0)
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
-
-
-def same(found, expected, **tolerance):
-    torch.testing.assert_close(found, expected, **tolerance)
+pytestmark = pytest.mark.usefixtures("repeatable_and_in_double_precision")
 
 
 def batch(n=6):
@@ -587,13 +575,7 @@ def test_schedule_of_layers_refuses_a_model_without_layers():
 def test_a_killed_run_ends_where_one_that_was_left_alone_does(program, tmp_path, words):
     words = [*words, "trainer.max_epochs=9", "evaluation=[reconstruction]", "bottleneck=8"]
     assert program("train.py", *words, f"runs={tmp_path}/alone").returncode == 0
-    command = [sys.executable, "train.py", *words, f"runs={tmp_path}/killed"]
-    victim = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
-    while not list((tmp_path / "killed").rglob("last.ckpt")):
-        assert victim.poll() is None
-        time.sleep(0.05)
-    victim.kill()
-    victim.wait()
+    killed_once_it_has_a_checkpoint(words, tmp_path / "killed")
     assert not find(tmp_path / "killed")[0].trained
     assert program("train.py", *words, f"runs={tmp_path}/killed").returncode == 0
     runs = [find(tmp_path / name)[0] for name in ("alone", "killed")]

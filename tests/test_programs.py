@@ -1,14 +1,12 @@
 """Whole runs through the command line, as a user does them."""
 
 import re
-import signal
 import subprocess
 import sys
-import time
 
 import pytest
 import torch
-from conftest import REAL_DATA, ROOT
+from conftest import REAL_DATA, ROOT, killed_once_it_has_a_checkpoint
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from aeexp.runs.run import find
@@ -53,13 +51,7 @@ def test_one_run_leaves_all_that_it_promises(program, tmp_path):
 def test_a_killed_run_goes_on_and_ends_where_one_that_was_left_alone_does(program, tmp_path):
     words = ["model=vae", "corruption=gaussian", "trainer.max_epochs=15", "evaluation=[reconstruction]"]
     assert program("train.py", *words, f"runs={tmp_path}/alone").returncode == 0
-    command = [sys.executable, "train.py", *words, f"runs={tmp_path}/killed"]
-    victim = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
-    while not list((tmp_path / "killed").rglob("last.ckpt")):
-        assert victim.poll() is None
-        time.sleep(0.05)
-    victim.send_signal(signal.SIGKILL)
-    victim.wait()
+    killed_once_it_has_a_checkpoint(words, tmp_path / "killed")
     (killed,) = find(tmp_path / "killed")
     assert not killed.trained
     done = program("train.py", *words, f"runs={tmp_path}/killed")

@@ -8,7 +8,7 @@ from typing import Any
 import optuna
 from filelock import FileLock, Timeout
 from hydra.plugins.launcher import Launcher
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import Trial, TrialState
@@ -17,6 +17,8 @@ from aeexp.app.multirun import launched, one_sentence, show, writable
 from aeexp.app.parts import check
 from aeexp.app.sweep import Point, parsed, points
 from aeexp.errors import UserError
+
+Dimension = CategoricalDistribution | FloatDistribution | IntDistribution
 
 
 def search(
@@ -30,7 +32,7 @@ def search(
         space, fixed = _split(overrides)
         if not space or "seed" in space:
             raise UserError("hydra/sweeper=optuna searches what is swept: give a key several values, but not seed")
-        corners = [_point(fixed, {key: end(of) for key, of in space.items()}) for end in (_first, _last)]
+        corners = [_point(fixed, {key: _ends(of)[end] for key, of in space.items()}) for end in (0, 1)]
         for point in corners:
             check(point.config)
         folder = writable(corners[0].config)
@@ -46,16 +48,16 @@ def search(
         show(folder, [_point(fixed, trial.params) for trial in study.trials])
 
 
-def _split(overrides: list[str]) -> tuple[dict[str, BaseDistribution], list[str]]:
+def _split(overrides: list[str]) -> tuple[dict[str, Dimension], list[str]]:
     """The dimensions, and the overrides that are no dimension because they have one value."""
-    space: dict[str, BaseDistribution] = {}
+    space: dict[str, Dimension] = {}
     fixed = []
     for override, text in zip(parsed(overrides), overrides, strict=True):
         of = _distribution(override) if override.is_sweep_override() else None
         if of is None:
             fixed.append(text)
         elif of.single():
-            fixed.append(f"{override.get_key_element()}={_first(of)}")
+            fixed.append(f"{override.get_key_element()}={_ends(of)[0]}")
         else:
             space[override.get_key_element()] = of
     return space, fixed
@@ -65,7 +67,7 @@ def _until(
     study: optuna.Study,
     n_trials: int,
     at_once: int,
-    space: dict[str, BaseDistribution],
+    space: dict[str, Dimension],
     fixed: list[str],
     launcher: Launcher,
     metric: str,
@@ -105,7 +107,7 @@ def _alone(folder: Path) -> AbstractContextManager[Any]:
         raise UserError(f"another process searches in {folder}: choose another folder with sweep=") from None
 
 
-def _distribution(override: Any) -> BaseDistribution:
+def _distribution(override: Any) -> Dimension:
     value = override.value()
     if override.is_interval_sweep():
         return FloatDistribution(value.start, value.end, log="log" in value.tags)
@@ -115,12 +117,9 @@ def _distribution(override: Any) -> BaseDistribution:
     return CategoricalDistribution(list(override.sweep_string_iterator()))
 
 
-def _first(of: BaseDistribution) -> Any:
-    return of.choices[0] if isinstance(of, CategoricalDistribution) else of.low  # type: ignore[attr-defined]
-
-
-def _last(of: BaseDistribution) -> Any:
-    return of.choices[-1] if isinstance(of, CategoricalDistribution) else of.high  # type: ignore[attr-defined]
+def _ends(of: Dimension) -> tuple[Any, Any]:
+    """Its first value and its last."""
+    return (of.choices[0], of.choices[-1]) if isinstance(of, CategoricalDistribution) else (of.low, of.high)
 
 
 def _words(fixed: list[str], params: dict[str, Any]) -> list[str]:

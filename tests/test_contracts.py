@@ -163,7 +163,7 @@ def test_every_protocol_measures_every_kind(evaluation, model):
     node = configured(*words)["evaluation"][evaluation]
     protocol = build({**node, **({"epochs": 1} if "epochs" in node else {})}, evaluation)
     try:
-        result = protocol(Subject(task.model, data, None))
+        result = protocol(Subject(task.model, data, None, model))
     except Unanswerable as refusal:
         assert_one_sentence(refusal)
         return

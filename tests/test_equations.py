@@ -365,7 +365,7 @@ def test_normal_weights_are_normal(layer, fan_in, fan_out, std):
     assert module.bias is None or not module.bias.any()
 
 
-@pytest.mark.parametrize("start", [initializations.Glorot(), initializations.Normal(1.0)], ids=str)
+@pytest.mark.parametrize("start", [initializations.Glorot(), initializations.Normal(1.0)], ids=["Glorot", "Normal"])
 def test_what_has_no_weighted_sum_keeps_its_start(start):
     norm = nn.BatchNorm2d(3)
     norm.apply(start)

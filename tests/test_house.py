@@ -16,12 +16,14 @@ BELOW = {
     "codes": {"errors", "types", "activations"},
     "corruptions": {"errors", "types"},
     "likelihoods": {"errors", "types", "activations"},
+    "priors": {"errors"},
+    "colours": set(),
     "data": {"errors", "types"},
-    "models": {"errors", "types", "networks", "codes", "corruptions", "likelihoods"},
+    "models": {"errors", "types", "networks", "codes", "corruptions", "likelihoods", "priors"},
     "training": {"errors", "types", "models", "data", "runs"},
-    "evaluation": {"errors", "types", "models", "data", "activations"},
+    "evaluation": {"errors", "types", "models", "data", "activations", "priors", "codes", "colours"},
     "runs": {"errors"},
-    "report": {"errors", "runs"},
+    "report": {"errors", "runs", "colours"},
     "app": {"errors", "types", "models", "data", "training", "evaluation", "runs", "report"},
 }
 FILES = sorted((ROOT / "aeexp").rglob("*.py"))

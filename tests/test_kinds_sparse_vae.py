@@ -6,7 +6,8 @@ from math import sqrt
 import pytest
 import pytorch_lightning as pl
 import torch
-from test_equations import SHAPE, batch, make, posterior_of, repeatable_and_in_double_precision, same
+from conftest import same
+from test_equations import SHAPE, batch, make, posterior_of
 from torch import nn
 from torch.autograd.functional import jacobian
 from torch.distributions import Bernoulli, Independent, Normal, kl_divergence
@@ -32,7 +33,7 @@ from aeexp.training.schedules import Warmup
 from aeexp.training.task import Tally, Task
 from aeexp.types import Batch
 
-__all__ = ["repeatable_and_in_double_precision"]  # the fixture, which all tests here use
+pytestmark = pytest.mark.usefixtures("repeatable_and_in_double_precision")
 
 
 def read(code, *batches):

@@ -8,11 +8,11 @@ import torch
 from torch import nn
 
 from aeexp.data.examples import Examples
-from aeexp.errors import UserError
+from aeexp.errors import Unanswerable
 from aeexp.evaluation.fine_tune import FineTune
 from aeexp.evaluation.linear_probe import LinearProbe
-from aeexp.evaluation.reconstruction import Reconstruction, ssim
-from aeexp.evaluation.subject import Subject
+from aeexp.evaluation.reconstruction import Reconstruction
+from aeexp.evaluation.subject import Subject, ssim
 from aeexp.initializations import Torch
 from aeexp.types import Code, Loss
 
@@ -49,7 +49,7 @@ def subject(model):
     data = SimpleNamespace(
         train=split(400, 0), val=split(50, 1), test=split(300, 2), shape=(1, 16, 16), classes=CLASSES, scale=1.0
     )
-    return Subject(model, data, None)
+    return Subject(model, data, None, "oracle")
 
 
 def corner(x):
@@ -97,7 +97,7 @@ class TestWhatACodeIsWorth:
     def test_a_data_set_without_labels_is_refused_in_a_sentence(self, protocol):
         blind = subject(Oracle(corner))
         blind.data.train.y = torch.full_like(blind.data.train.y, -1)
-        with pytest.raises(UserError, match="has none"):
+        with pytest.raises(Unanswerable, match="have no labels"):
             protocol(blind)
 
 

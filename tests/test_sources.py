@@ -428,7 +428,9 @@ def test_a_recording_of_another_kind_is_refused_by_name(recordings, damage):
 
 
 @pytest.mark.parametrize(
-    ("view", "kept"), [(OneClass([3]), {3}), (OneClass([0, 2]), {0, 2}), (LeaveOut([3]), {0, 1, 2})], ids=str
+    ("view", "kept"),
+    [(OneClass([3]), {3}), (OneClass([0, 2]), {0, 2}), (LeaveOut([3]), {0, 1, 2})],
+    ids=["one", "two", "all but one"],
 )
 def test_a_view_narrows_what_is_trained_on_and_nothing_else(arrays, view, kept):
     whole = module(array(x="x.npy", y="y.npy"), arrays, val=10)

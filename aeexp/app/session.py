@@ -92,7 +92,7 @@ def measure(run: Run, config: dict[str, Any], task: Task, data: Images) -> None:
     if not wanted:
         return
     optimizer = restore(run.checkpoints / f"{config['checkpoint']}.ckpt", task)
-    subject = Subject(task.model, data, optimizer)
+    subject = Subject(task.model, data, optimizer, config["choices"]["model"])
     board = MeasuredBoard(run, task, data, subject)
     for name, node in wanted.items():
         start = time.perf_counter()

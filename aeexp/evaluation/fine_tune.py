@@ -18,7 +18,7 @@ from torch.optim import Optimizer
 from aeexp.activations import activation as named
 from aeexp.data.examples import Examples, Shuffled
 from aeexp.data.labels import draw
-from aeexp.evaluation.subject import Result, Subject
+from aeexp.evaluation.subject import Result, Subject, refuse_without_labels
 from aeexp.models.base import Autoencoder
 
 
@@ -39,14 +39,15 @@ class FineTune:
         self.optimizer, self.seed = optimizer, seed
 
     def __call__(self, subject: Subject) -> Result:
-        """Leaves the subject's model and optimizer as they are. UserError where no training example is labelled."""
+        """Leaves the subject's model and optimizer as they are."""
         torch.manual_seed(self.seed)
         train, test = subject.data.train, subject.data.test
+        refuse_without_labels(train, test)
         labelled = draw(train.y, 1.0, False, self.seed)
         data = Examples(train.x[labelled], train.y[labelled], train.factor)
         model, first_phase = copy.deepcopy((subject.model, subject.optimizer))
         model.requires_grad_(not self.frozen)
-        head = self._head(subject.test_codes[0].shape[1], subject.data.classes)
+        head = self._head(subject.codes(test).shape[1], subject.data.classes)
         classifier = Classifier(model, head)
         trained = [p for p in classifier.parameters() if p.requires_grad]
         optimizer = self.optimizer(trained)

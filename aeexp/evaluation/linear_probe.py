@@ -14,7 +14,7 @@ from torch import Tensor
 
 from aeexp.data.labels import draw
 from aeexp.errors import UserError
-from aeexp.evaluation.subject import Result, Subject
+from aeexp.evaluation.subject import Result, Subject, refuse_without_labels
 
 
 class LinearProbe:
@@ -25,7 +25,9 @@ class LinearProbe:
         self.C, self.max_iter, self.seed = C, max_iter, seed
 
     def __call__(self, subject: Subject) -> Result:
-        return Result(self.score(*subject.train_codes, *subject.test_codes))
+        train, test = subject.data.train, subject.data.test
+        refuse_without_labels(train, test)
+        return Result(self.score(subject.codes(train), train.y, subject.codes(test), test.y))
 
     def score(self, z: Tensor, y: Tensor, test_z: Tensor, test_y: Tensor) -> dict[str, float]:
         """Codes (N, D) and labels (N,) -> accuracy, accuracy_<labels>, and its deviation over draws.

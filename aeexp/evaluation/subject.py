@@ -2,16 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Protocol
+from math import nan
+from typing import NamedTuple, Protocol
 
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 from torch.optim import Optimizer
+from torchmetrics.functional.image import structural_similarity_index_measure
 
 from aeexp.data.examples import Examples
+from aeexp.errors import Unanswerable
 from aeexp.models.base import Autoencoder
+from aeexp.types import Batch
 
 BATCH = 1000  # examples at once; bounds memory and decides no number
 
@@ -33,26 +36,57 @@ class Result:
     figures: dict[str, Figure] = field(default_factory=dict)
 
 
+class Errors(NamedTuple):
+    """How badly each example comes back through the code, (N,) float64 each."""
+
+    squared: Tensor  # ||x - x^||^2, summed over the example, in units of data.scale squared
+    nats: Tensor  # the term `recon` of the kind's own objective, on uncorrupted input
+    ssim: Tensor  # structural similarity, Wang et al. (2004), with a Gaussian window; nan where x is no image
+
+
 class Subject:
-    """A model in eval mode, its data, and the optimizer as training left it (None where nothing was trained)."""
+    """A model in eval mode, its data, the optimizer as training left it (None where nothing was trained), its kind."""
 
-    def __init__(self, model: Autoencoder, data: Splits, optimizer: Optimizer | None) -> None:
-        self.model, self.data, self.optimizer = model.eval(), data, optimizer
+    def __init__(self, model: Autoencoder, data: Splits, optimizer: Optimizer | None, kind: str) -> None:
+        self.model, self.data, self.optimizer, self.kind = model.eval(), data, optimizer, kind
+        self._known: dict[tuple[str, Examples], Tensor] = {}
 
-    @cached_property
-    def train_codes(self) -> tuple[Tensor, Tensor]:
-        """Mean codes (N, D) and labels (N,) of the training examples."""
-        return self._codes(self.data.train)
+    def codes(self, part: Examples) -> Tensor:
+        """Mean codes (N, D) of a part of the data, or of any examples of the same shape."""
+        return self._once("codes", part, lambda batch: self.model.encode(batch.x).mean.flatten(1))
 
-    @cached_property
-    def test_codes(self) -> tuple[Tensor, Tensor]:
-        """Mean codes (N, D) and labels (N,) of the test examples."""
-        return self._codes(self.data.test)
+    def errors(self, part: Examples) -> Errors:
+        """Of each example of a part of the data, or of any examples of the same shape."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)  # `nats` of a sampled code
+            return Errors(*self._once("errors", part, self._errors).unbind(1))
 
-    def map(self, function: Callable[..., Tensor], split: Examples) -> Tensor:
-        """function(batch) over the split in order, (N, ...)"""
+    def map(self, function: Callable[[Batch], Tensor], part: Examples) -> Tensor:
+        """function(batch) over the part in order, (N, ...)"""
         with torch.no_grad():
-            return torch.cat([function(batch) for batch in split.batches(BATCH)])
+            return torch.cat([function(batch) for batch in part.batches(BATCH)])
 
-    def _codes(self, split: Examples) -> tuple[Tensor, Tensor]:
-        return self.map(lambda batch: self.model.encode(batch.x).mean.flatten(1), split), split.y
+    def _once(self, name: str, part: Examples, function: Callable[[Batch], Tensor]) -> Tensor:
+        if (name, part) not in self._known:
+            self._known[name, part] = self.map(function, part)
+        return self._known[name, part]
+
+    def _errors(self, batch: Batch) -> Tensor:
+        x, restored = batch.x, self.model.reconstruct(batch.x)
+        error = (x - restored).square().flatten(1).sum(1)
+        alike = ssim(restored, x, self.data.scale) if x.dim() == 4 else torch.full_like(error, nan)
+        return torch.stack([error, self.model.loss(batch).terms["recon"], alike], dim=1).double()  # (B, 3)
+
+
+def refuse_without_labels(*parts: Examples) -> None:
+    """Unanswerable where a part has no example with a label."""
+    if not all((part.y >= 0).any() for part in parts):
+        raise Unanswerable("the data have no labels: choose labelled data, or evaluation=[reconstruction]")
+
+
+def ssim(a: Tensor, b: Tensor, scale: float) -> Tensor:
+    """(B, C, H, W) twice -> (B,). The usual window of 11 pixels, or 5 where the images are under 16 pixels."""
+    sigma = 1.5 if min(a.shape[2:]) >= 16 else 0.5
+    index = structural_similarity_index_measure(a, b, sigma=sigma, data_range=scale, reduction="none")
+    assert isinstance(index, Tensor)  # not the pair that other options of it give
+    return index.reshape(len(a))

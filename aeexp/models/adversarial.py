@@ -8,7 +8,6 @@ that of its own objective, and both move in one step. At the equilibrium the agg
 `generator` is lambda log 2, and `discriminator` 2 log 2.
 """
 
-import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.functional import softplus
@@ -16,6 +15,7 @@ from torch.nn.functional import softplus
 from aeexp.errors import UserError
 from aeexp.models.base import Factored, Parts
 from aeexp.networks.trunk import Network
+from aeexp.priors import StandardNormal
 from aeexp.types import Batch, Loss
 
 
@@ -27,11 +27,11 @@ class Adversarial(Factored):
         trunk = discriminator.encoder((parts.dim,))
         self.discriminator = nn.Sequential(trunk, nn.Linear(trunk.out_features, 1), nn.Flatten(0))  # (B, D) -> (B,)
         self.discriminator.apply(parts.initialization)
-        self.weight = weight
+        self.weight, self.prior = weight, StandardNormal(parts.dim)
 
     def loss(self, batch: Batch) -> Loss:
         recon, code = self.recon(batch.x)
-        z, drawn = code.z, torch.randn_like(code.z)
+        z, drawn = code.z, self.prior.sample(len(code.z)).to(code.z)
         on_drawn, on_code = self.discriminator(drawn), self.discriminator(z.detach())  # (B,) each
         terms = {
             "recon": recon,

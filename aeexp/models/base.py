@@ -7,9 +7,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from aeexp.codes.gaussian import Variational
 from aeexp.errors import UserError
 from aeexp.likelihoods import Likelihood
 from aeexp.networks.trunk import Network
+from aeexp.priors import NoPrior, Prior, StandardNormal
 from aeexp.types import Batch, Code, Loss
 
 
@@ -33,6 +35,8 @@ class Parts:
 
 
 class Autoencoder(nn.Module, ABC):
+    prior: Prior  # of the codes that `decode` reads
+
     @abstractmethod
     def initialize(self, batches: Iterable[Batch]) -> None:
         """Sees the training data once, before the first step."""
@@ -63,6 +67,7 @@ class Factored(Autoencoder, ABC):
         self.encoder = parts.network.encoder(parts.shape)
         self.code = parts.code(in_features=self.encoder.out_features, dim=parts.dim)
         self.decoder = parts.network.decoder(parts.dim, parts.shape)
+        self.prior = StandardNormal(parts.dim) if isinstance(self.code, Variational) else NoPrior()
         self.apply(parts.initialization)
 
     def initialize(self, batches: Iterable[Batch]) -> None:

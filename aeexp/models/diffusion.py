@@ -21,6 +21,7 @@ from torch import Tensor
 from aeexp.errors import UserError
 from aeexp.models.base import Autoencoder, Parts
 from aeexp.networks.unet import UNet
+from aeexp.priors import NoPrior
 from aeexp.types import Batch, Code, Loss
 
 FEATURES = 32  # of the time
@@ -37,6 +38,7 @@ class Diffusion(Autoencoder):
         if not 1 <= sampled <= steps:
             raise UserError(f"model.sampled={sampled} are some of model.steps={steps}: choose from 1 to {steps}")
         self.corruption, self.sampled, self.scale = parts.corruption, sampled, scale
+        self.prior = NoPrior()
         self.encoder = parts.network.encoder(parts.shape)
         self.code = parts.code(in_features=self.encoder.out_features, dim=parts.dim)
         self.eps_theta = UNet(parts.shape, widths, condition=parts.dim + FEATURES)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from aeexp.errors import UserError
 from aeexp.models.base import Autoencoder, Parts
 from aeexp.networks.vit import Patches, Positions, ViT, Whole
+from aeexp.priors import NoPrior
 from aeexp.types import Batch, Code, Loss
 
 
@@ -39,6 +40,7 @@ class Masked(Autoencoder):
                 "network.patch, that leaves some and masks some"
             )
         self.corruption, self.likelihood = parts.corruption, parts.likelihood
+        self.prior = NoPrior()
         self.patches, self.whole = Patches(network.patch), Whole(parts.shape, network.patch)
         self.embedding, self.encoder = network.embedding(parts.shape), network.encoder_blocks()
         self.code = parts.code(in_features=network.width, dim=parts.dim)

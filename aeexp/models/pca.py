@@ -14,6 +14,7 @@ from torch import Tensor
 
 from aeexp.errors import UserError
 from aeexp.models.base import Autoencoder, Parts
+from aeexp.priors import NoPrior
 from aeexp.types import Batch, Code, Loss
 
 
@@ -23,6 +24,7 @@ class PCA(Autoencoder):
 
     def __init__(self, parts: Parts) -> None:
         super().__init__()
+        self.prior = NoPrior()
         self.shape, size = parts.shape, prod(parts.shape)
         if parts.dim > size:
             raise UserError(

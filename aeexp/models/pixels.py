@@ -5,12 +5,14 @@ from collections.abc import Iterable
 from torch import Tensor
 
 from aeexp.models.base import Autoencoder, Parts
+from aeexp.priors import NoPrior
 from aeexp.types import Batch, Code, Loss
 
 
 class Pixels(Autoencoder):
     def __init__(self, parts: Parts) -> None:
         super().__init__()
+        self.prior = NoPrior()
         self.shape = parts.shape
 
     def initialize(self, batches: Iterable[Batch]) -> None:

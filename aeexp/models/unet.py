@@ -14,6 +14,7 @@ from torch import Tensor
 from aeexp.errors import Unanswerable
 from aeexp.models.base import Autoencoder, Parts
 from aeexp.networks import unet
+from aeexp.priors import NoPrior
 from aeexp.types import Batch, Code, Loss
 
 
@@ -21,6 +22,7 @@ class UNet(Autoencoder):
     def __init__(self, parts: Parts, widths: list[int]) -> None:
         super().__init__()
         self.corruption, self.likelihood = parts.corruption, parts.likelihood
+        self.prior = NoPrior()
         self.u = unet.UNet(parts.shape, widths, condition=0)
         self.apply(parts.initialization)
 

@@ -8,6 +8,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from aeexp.colours import colour
 from aeexp.report.cells import Cell, Line, cells
 from aeexp.report.collect import Row
 from aeexp.report.spec import Metric, Spec
@@ -15,8 +16,6 @@ from aeexp.report.table import number, ordered
 
 WIDTH = 3.5  # inches
 FONT: Any = {"font.size": 7, "axes.linewidth": 0.6, "lines.linewidth": 1.1, "lines.markersize": 3, "pdf.fonttype": 42}
-PAIRS = matplotlib.color_sequences["tab20"]  # strong and pale in turn; the fifteenth and sixteenth are grey
-COLOURS = [PAIRS[n] for n in [*range(0, 20, 2), *range(1, 20, 2)] if n not in (14, 15)]
 GREYS, DASHES = ("0.15", "0.4", "0.6"), ("--", "-.", ":")
 MARKERS = "osD^vP*X"
 WIDE = 20.0  # times the smallest: from here on an axis is logarithmic
@@ -106,17 +105,14 @@ def front(points: list[tuple[float, float]], x: Metric, y: Metric) -> list[tuple
 
 
 def styles(rows: list[Row], spec: Spec) -> dict[Line, dict[str, Any]]:
-    """A kind keeps its colour, whatever is missing; baselines are grey; lines of one kind differ by their markers."""
+    """A kind has its colour; baselines are grey; lines of one kind differ by their markers."""
     lines = ordered(rows, spec.rows, spec)
-    kinds = list(dict.fromkeys([*spec.order.get(spec.rows[0], []), *(line[0] for line in lines)]))
-    learnt = [kind for kind in kinds if kind not in spec.baselines]
     looks: dict[Line, dict[str, Any]] = {}
     for line in lines:
         like = sum(other[0] == line[0] for other in looks)
         marker = MARKERS[like % len(MARKERS)]
-        if line[0] in learnt:
-            colour: Any = COLOURS[learnt.index(line[0]) % len(COLOURS)]
-            looks[line] = {"color": colour, "linestyle": "-", "marker": marker}
+        if line[0] not in spec.baselines:
+            looks[line] = {"color": colour(line[0]), "linestyle": "-", "marker": marker}
         else:
             number = spec.baselines.index(line[0])
             looks[line] = {"color": GREYS[number % 3], "linestyle": DASHES[number % 3], "marker": marker}

@@ -1,0 +1,51 @@
+"""What a kind believes of its codes before it sees any image: the first of the two steps in which it generates."""
+
+from abc import ABC, abstractmethod
+from math import log, pi
+from typing import NoReturn
+
+import torch
+from torch import Tensor, nn
+
+from aeexp.errors import Unanswerable
+
+
+class Prior(nn.Module, ABC):
+    @abstractmethod
+    def sample(self, n: int) -> Tensor:
+        """(n, *positions, D). Unanswerable where the kind has no prior."""
+
+    @abstractmethod
+    def log_prob(self, z: Tensor) -> Tensor:
+        """log p(z) in nats: (B, *positions, D) -> (B,). Unanswerable where the kind has no prior."""
+
+
+class StandardNormal(Prior):
+    """p(z) = N(0, I)"""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.dim = dim
+
+    def sample(self, n: int) -> Tensor:
+        return torch.randn(n, self.dim)
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        return -0.5 * (z.square() + log(2 * pi)).flatten(1).sum(1)
+
+
+class NoPrior(Prior):
+    """Of a kind that says nothing of its codes; a density can still be fitted to them after the training."""
+
+    def sample(self, n: int) -> Tensor:
+        _none()
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        _none()
+
+
+def _none() -> NoReturn:
+    raise Unanswerable(
+        "this kind has no prior over its codes: choose model=vae or model=adversarial, or a density that is fitted to "
+        "the codes of the training examples"
+    )

@@ -200,7 +200,7 @@ def test_hutchinson_is_unbiased_and_has_the_variance_of_its_probes(network, prob
     model, x, n = make(Hutchinson, network=network, weight=0.1, probes=probes), torch.rand(1, *SHAPE), 20_000
     J = jacobian(lambda one: model.encode(one).mean.flatten(), x).flatten(1)
     K = J @ J.T
-    estimates = model.jacobian_norm(x.expand(n, *SHAPE)).detach()
+    estimates = model.contracted(x.expand(n, *SHAPE))[-1].detach()
     variance = 2 * (K.square().sum() - K.diag().square().sum()) / probes  # of v^T K v, where v is of signs
     assert (estimates.mean() - J.square().sum()).abs() < 5 * (variance / n).sqrt()
     same(estimates.var(), variance, rtol=0.1, atol=0)
@@ -227,14 +227,14 @@ def test_hutchinson_gradient_is_unbiased():
     exact.load_state_dict(model.state_dict())
     x = torch.rand(1, *SHAPE)
     weight, other = model.encoder[1].weight, exact.encoder[1].weight
-    (found,) = torch.autograd.grad(model.jacobian_norm(x.expand(n, *SHAPE)).mean(), weight)
-    (expected,) = torch.autograd.grad(exact.jacobian_norm(x).sum(), other)
+    (found,) = torch.autograd.grad(model.contracted(x.expand(n, *SHAPE))[-1].mean(), weight)
+    (expected,) = torch.autograd.grad(exact.contracted(x)[-1].sum(), other)
     assert (found - expected).norm() < 0.03 * expected.norm()
 
 
 def test_hutchinson_draws_anew_for_each_example_and_each_step():
     model, x = make(Hutchinson, weight=0.1, probes=1), torch.rand(1, *SHAPE)
-    one, two = (model.jacobian_norm(x.expand(50, *SHAPE)) for _ in range(2))
+    one, two = (model.contracted(x.expand(50, *SHAPE))[-1] for _ in range(2))
     assert len(one.unique()) > 1 and not torch.equal(one, two)
 
 

@@ -15,5 +15,7 @@ class Identity(nn.Module):
         self.project = nn.Sequential(nn.Linear(in_features, dim), named(activation))
 
     def forward(self, h: Tensor) -> Code:
-        z = self.project(h)
+        return self.of(self.project(h))
+
+    def of(self, z: Tensor) -> Code:
         return Code(z, z, stats=activity(z != 0) if isinstance(self.project[-1], SPARSE) else {})

@@ -80,11 +80,15 @@ class Factored(Autoencoder, ABC):
         return self.likelihood.mean(self.decoder(z))
 
     def reconstruct(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        h, notes = self.encoder.noting(x)
-        return self.likelihood.mean(self.decoder(self.code(h).mean, *notes))
+        code, notes = self.coded(x)
+        return self.likelihood.mean(self.decoder(code.mean, *notes))
 
     def recon(self, x: Tensor) -> tuple[Tensor, Code]:
         """-log p(x | z) of the code of the corrupted input, (B,) nats, and that code."""
-        h, notes = self.encoder.noting(self.corruption(x))
-        code = self.code(h)
+        code, notes = self.coded(self.corruption(x))
         return self.likelihood.nll(self.decoder(code.z, *notes), x), code
+
+    def coded(self, x: Tensor) -> tuple[Code, list[Tensor]]:
+        """The code of x, and what the encoder noted for the decoder."""
+        h, notes = self.encoder.noting(x)
+        return self.code(h), notes

@@ -2,8 +2,9 @@
 
     J(x) = L(x, g(f(x))) + lambda ||J_f(x)||_F^2,    J_f(x)_ji = d f_j(x) / d x_i
 
-Where f is one layer, f(x) = s(W x + b), this is  sum_j s'(a_j)^2 ||W_j||^2  with a = W x + b (their section 3), which
-costs little more than f itself; elsewhere it costs a backward pass for each unit of the code. Both are exact.
+with f at x~ in both, where a corruption is chosen. Where f is one layer, f(x) = s(W x + b), the norm is
+sum_j s'(a_j)^2 ||W_j||^2  with a = W x + b (their section 3), which costs little more than f itself; elsewhere it
+costs a backward pass for each unit of the code. Both are exact.
 
 Hutchinson (1990), A stochastic estimator of the trace of the influence matrix for Laplacian smoothing splines, costs
 a backward pass for each of `probes` draws v:
@@ -23,7 +24,7 @@ from aeexp.codes.vq import VQ
 from aeexp.errors import UserError
 from aeexp.models.base import Factored, Parts
 from aeexp.networks.vit import ViT
-from aeexp.types import Batch, Loss
+from aeexp.types import Batch, Code, Loss
 
 # activations that act on each unit alone
 UNITWISE = (nn.Identity, nn.Sigmoid, nn.Tanh, nn.ReLU, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Softplus)
@@ -45,14 +46,14 @@ class Contracting(Factored):
         self.weight = weight
 
     def loss(self, batch: Batch) -> Loss:
-        recon, code = self.recon(batch.x)
-        norm = self.jacobian_norm(batch.x)
+        code, notes, norm = self.contracted(self.corruption(batch.x))
+        recon = self.likelihood.nll(self.decoder(code.z, *notes), batch.x)
         terms = {"recon": recon, **code.terms, "contraction": self.weight * norm}
         return Loss(terms, {**code.stats, "jacobian": norm})
 
     @abstractmethod
-    def jacobian_norm(self, x: Tensor) -> Tensor:
-        """||J_f(x)||_F^2: (B, *shape) -> (B,)"""
+    def contracted(self, x: Tensor) -> tuple[Code, list[Tensor], Tensor]:
+        """(B, *shape) -> the code, what the encoder noted for the decoder, and ||J_f(x)||_F^2, (B,)"""
 
     def pulled_back(self, x: Tensor, directions: Callable[[Tensor], Tensor]) -> Tensor:
         """||J_f(x)^T v||^2 of n directions v = directions(f(x)), (n, B, D): (B, *shape) -> (n, B)"""
@@ -67,16 +68,13 @@ class Contractive(Contracting):
         hidden = [layer for layer in self.encoder if not isinstance(layer, nn.Flatten)]
         self.one_layer = not hidden and isinstance(self.code, Identity) and isinstance(self.code.project[-1], UNITWISE)
 
-    def jacobian_norm(self, x: Tensor) -> Tensor:
-        if self.one_layer:
-            return self.norm_of_one_layer(x)
-        return self.pulled_back(x, _units).sum(0)
-
-    def norm_of_one_layer(self, x: Tensor) -> Tensor:
-        layer, s = self.code.get_submodule("project").children()
-        a = layer(x.flatten(1))  # (B, D)
-        (slope,) = vjp(s, a)[1](torch.ones_like(a))  # (B, D): s acts on each unit alone
-        return slope.square() @ layer.get_parameter("weight").square().sum(1)
+    def contracted(self, x: Tensor) -> tuple[Code, list[Tensor], Tensor]:
+        if isinstance(self.code, Identity) and self.one_layer:
+            layer, s = self.code.project
+            z, pull_back = vjp(s, layer(x.flatten(1)))[:2]  # (B, D)
+            (slope,) = pull_back(torch.ones_like(z))  # (B, D): s acts on each unit alone
+            return self.code.of(z), [], slope.square() @ layer.get_parameter("weight").square().sum(1)
+        return *self.coded(x), self.pulled_back(x, _units).sum(0)
 
 
 class Hutchinson(Contracting):
@@ -88,8 +86,8 @@ class Hutchinson(Contracting):
             raise UserError(f"model.probes is a number of random directions, but got {probes}: choose at least 1")
         self.probes = probes
 
-    def jacobian_norm(self, x: Tensor) -> Tensor:
-        return self.pulled_back(x, self._coins).mean(0)
+    def contracted(self, x: Tensor) -> tuple[Code, list[Tensor], Tensor]:
+        return *self.coded(x), self.pulled_back(x, self._coins).mean(0)
 
     def _coins(self, mean: Tensor) -> Tensor:
         return 2 * torch.randint_like(mean.expand(self.probes, *mean.shape), 2) - 1  # (n, B, D)

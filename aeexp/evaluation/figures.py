@@ -1,32 +1,136 @@
-"""What the protocols draw."""
+"""The one look of all pictures: a paper's column wide, its small type, examples in cells, charts without ornaments."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import TextPath
 from torch import Tensor
+
+Colour = tuple[float, float, float]
+
+COLUMN = 3.5  # inches
+DPI = 200
+FONT, SMALL = 7, 5.5  # points
+GREY: Colour = (0.45, 0.45, 0.45)  # references
+INK: Colour = (0.15, 0.15, 0.15)
+CELL = 0.55  # inches: the widest cell
+GAP = 0.04  # of a cell's width, around its example
+SERIES = 0.7  # the height of a cell of anything but images, of its width
+LINE = 0.11  # inches, of small type
+BETWEEN = 0.08  # inches between blocks
+
+
+class Row(NamedTuple):
+    """Examples (n, *shape) beside one another, the name before them, a caption under each, curves in `ink`."""
+
+    name: str
+    examples: Tensor
+    captions: Sequence[str] = ()
+    ink: Colour = INK
 
 
 def rows_of_images(rows: dict[str, Tensor], scale: float) -> Figure:
-    """Named rows of examples in [0, scale] under one another: images (n, C, H, W), or curves (n, ...) of anything else.
+    """Named rows of examples in [0, scale] under one another."""
+    return grid([[Row(name, examples) for name, examples in rows.items()]], scale)
 
-    Images of neither one channel nor three are shown as the mean of their channels.
+
+def grid(blocks: Sequence[Sequence[Row]], scale: float, heads: Sequence[str] = ()) -> Figure:
+    """Rows under one another, blocks of them a little apart, a head over each column.
+
+    Images (n, C, H, W) in [0, scale], as the mean of their channels where these are neither one nor three; curves
+    (n, ...) of anything else, all on one scale. One axes, in inches from the top left: of n columns, example j of
+    row i is `axes.images[i * n + j]`, or the lines of that cell.
     """
-    n = max(len(images) for images in rows.values())
-    figure = Figure(figsize=(0.62 * n + 1.1, 0.66 * len(rows)), dpi=150, layout="constrained")
-    grid = figure.subplots(len(rows), n, squeeze=False)
-    for axes in grid.flat:
-        axes.set_axis_off()
-    for line, (name, images) in zip(grid, rows.items(), strict=True):
-        line[0].text(-0.15, 0.5, name, ha="right", va="center", fontsize=8, transform=line[0].transAxes)
-        for axes, example in zip(line, torch.nan_to_num(images / scale), strict=False):
-            _draw(axes, example)
+    rows = [row for block in blocks for row in block]
+    n = max(len(row.examples) for row in rows)
+    left = max(width(row.name, FONT) for row in rows) + 0.06
+    side = min(CELL, (COLUMN - left) / n)
+    height = side * _ratio(rows[0].examples)
+    places, bottom = _tops(blocks, height, 1.2 * LINE if heads else 0.03)
+    figure = Figure(figsize=(left + n * side + 0.02, bottom), dpi=DPI)
+    axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
+    axes.set(xlim=(0, left + n * side + 0.02), ylim=(bottom, 0), autoscale_on=False)
+    axes.set_axis_off()
+    draw = Cells(axes, rows, scale, side, height)
+    for column, head in enumerate(heads):
+        axes.text(left + (column + 0.5) * side, LINE, head, ha="center", va="baseline", fontsize=SMALL)
+    for row, top in zip(rows, places, strict=True):
+        axes.text(left - 0.06, top + height / 2, row.name, ha="right", va="center", fontsize=FONT)
+        for column, example in enumerate(row.examples):
+            draw(example, left + column * side, top, row.ink)
+        for column, caption in enumerate(row.captions):
+            x, y = left + (column + 0.5) * side, top + height + 0.8 * LINE
+            axes.text(x, y, caption, ha="center", va="baseline", fontsize=SMALL, color=GREY)
     return figure
 
 
-def _draw(axes: Axes, example: Tensor) -> None:
-    if example.dim() == 3:
-        channels = example if len(example) in (1, 3) else example.mean(0, keepdim=True)
-        axes.imshow(channels.clamp(0, 1).movedim(0, -1).squeeze(-1).numpy(), cmap="gray", vmin=0, vmax=1)
-    else:
-        axes.plot(example.reshape(len(example), -1).numpy(), linewidth=0.5)
-        axes.set_ylim(0, 1)
+class Cells:
+    """Draws single examples into cells of one size, in inches."""
+
+    def __init__(self, axes: Axes, rows: Sequence[Row], scale: float, side: float, height: float) -> None:
+        self.axes, self.scale, self.side, self.height = axes, scale, side, height
+        values = torch.cat([row.examples.flatten().nan_to_num() for row in rows])
+        self.low, self.span = values.min().item(), max((values.max() - values.min()).item(), 1e-9)
+
+    def __call__(self, example: Tensor, x: float, y: float, ink: Colour) -> None:
+        """x, y: the cell's left and top"""
+        gap = GAP * self.side
+        left, right, top, bottom = x + gap, x + self.side - gap, y + gap, y + self.height - gap
+        if example.dim() == 3:
+            pixels = as_pixels(example / self.scale)
+            self.axes.imshow(
+                pixels.numpy(), cmap="gray", vmin=0, vmax=1, extent=(left, right, bottom, top), aspect="auto"
+            )
+            return
+        curves = ((example.nan_to_num() - self.low) / self.span).reshape(len(example), -1)  # (T, F)
+        self.axes.fill_between([left, right], top, bottom, color="0.96", linewidth=0)
+        for curve in curves.unbind(1):
+            t = torch.linspace(left, right, len(curve))
+            self.axes.plot(t.numpy(), (bottom - (bottom - top) * curve).numpy(), linewidth=0.5, color=ink)
+
+
+def as_pixels(image: Tensor) -> Tensor:
+    """(C, H, W) -> what imshow draws, in [0, 1]: (H, W), or (H, W, 3)"""
+    channels = image if len(image) in (1, 3) else image.mean(0, keepdim=True)
+    return channels.nan_to_num().clamp(0, 1).movedim(0, -1).squeeze(-1)
+
+
+def charts(n: int, height: float) -> tuple[Figure, list[Axes]]:
+    """n empty charts beside one another, `height` inches high, a column wide together."""
+    figure = Figure(figsize=(COLUMN, height), dpi=DPI, layout="constrained")
+    axes: list[Axes] = figure.subplots(1, n, squeeze=False)[0].tolist()
+    for each in axes:
+        each.tick_params(labelsize=FONT, width=0.5, length=2)
+        for text in (each.title, each.xaxis.label, each.yaxis.label):
+            text.set_size(FONT)
+        for side in ("top", "right"):
+            each.spines[side].set_visible(False)
+        for side in ("left", "bottom"):
+            each.spines[side].set_linewidth(0.5)
+    return figure, axes
+
+
+def width(text: str, size: float) -> float:
+    """Inches that a text of `size` points is wide."""
+    if not text.strip():
+        return 0.0
+    return TextPath((0, 0), text, prop=FontProperties(size=size)).get_extents().width / 72
+
+
+def _ratio(examples: Tensor) -> float:
+    return examples.shape[2] / examples.shape[3] if examples.dim() == 4 else SERIES
+
+
+def _tops(blocks: Sequence[Sequence[Row]], height: float, start: float) -> tuple[list[float], float]:
+    """Where each row begins, and where the picture ends, inches from the top."""
+    tops, y = [], start
+    for block in blocks:
+        for row in block:
+            tops.append(y)
+            y += height + (1.2 * LINE if row.captions else 0)
+        y += BETWEEN
+    return tops, y - BETWEEN + 0.03

@@ -61,6 +61,12 @@ class Subject:
             torch.manual_seed(0)  # `nats` of a sampled code
             return Errors(*self._once("errors", part, self._errors).unbind(1))
 
+    def decode(self, z: Tensor) -> Tensor:
+        """The mean examples (N, *shape) of codes (N, D) that are flat, as those of `codes`."""
+        with torch.no_grad():
+            positions = self.model.encode(self.data.test[torch.tensor([0])].x).mean.shape[1:]
+            return torch.cat([self.model.decode(some.unflatten(1, positions)) for some in z.split(BATCH)])
+
     def map(self, function: Callable[[Batch], Tensor], part: Examples) -> Tensor:
         """function(batch) over the part in order, (N, ...)"""
         with torch.no_grad():

@@ -69,6 +69,14 @@ class VQ(nn.Module, ABC):
         """(N, width) -> (N,), the index of the nearest entry"""
         return (self.codebook.square().sum(1) - 2 * z_e @ self.codebook.T).argmin(1)
 
+    def indices(self, z: Tensor) -> Tensor:
+        """(B, D) -> (B, D / width), the entry nearest to each position"""
+        return self.nearest(z.reshape(-1, self.width)).view(len(z), -1)
+
+    def entries(self, k: Tensor) -> Tensor:
+        """(B, D / width) -> (B, D)"""
+        return self.codebook[k].flatten(1)
+
     @torch.no_grad()
     def _restart(self, z_e: Tensor) -> None:
         dead = self.used < self.dead

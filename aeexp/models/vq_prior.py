@@ -1,0 +1,76 @@
+"""Vector-quantised autoencoder with a prior over its codes, so that it generates in two stages.
+
+    J = -log p(x | z_q) + VQ costs - log p(k_1, ..., k_P),    log p(k) = sum_i log p(k_i | k_1, ..., k_{i-1})
+
+van den Oord, Vinyals and Kavukcuoglu (2017), Neural discrete representation learning, section 3.3, fit the prior over
+the codebook indices k of an image once the autoencoder is trained; here it is a transformer over the P positions of
+the code, as in Ramesh et al. (2021), Zero-shot text-to-image generation, section 2.2, without their text. To generate,
+draw k from the prior, and decode its entries.
+
+The indices are constants, so each player's gradient of the one J is its own. `stage` 1 trains the autoencoder alone, 2
+the prior alone while nothing of the autoencoder moves (schedule=two_stages); 0 both in one step, the prior after codes
+that move. In eval mode the objective is always J: with a uniform prior it would end in P log K.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from aeexp.codes.vq import VQ
+from aeexp.errors import UserError
+from aeexp.models.base import Factored, Parts
+from aeexp.priors import Prior
+from aeexp.types import Batch, Loss
+
+
+class VQPrior(Factored):
+    code: VQ
+
+    def __init__(self, parts: Parts, transformer: Callable[..., nn.Module]) -> None:
+        super().__init__(parts)
+        if not isinstance(self.code, VQ):
+            raise UserError(
+                f"model=vq_prior has a prior over the indices of code=vq, but the code is {type(self.code).__name__}: "
+                "choose code=vq, or model=vae"
+            )
+        self.prior = Autoregressive(self.code, parts.dim // self.code.width, transformer)
+        self.prior.apply(parts.initialization)
+        self.stage = 0
+
+    def loss(self, batch: Batch) -> Loss:
+        stage = self.stage if self.training else 0
+        if stage == 2:
+            return Loss({"prior": self._surprise(batch.x)})
+        recon, code = self.recon(batch.x)
+        terms = {"recon": recon, **code.terms}
+        return Loss(terms if stage == 1 else {**terms, "prior": self._surprise(batch.x)}, code.stats)
+
+    def _surprise(self, x: Tensor) -> Tensor:
+        """-log p(k) of the indices that the autoencoder, as a constant, gives to x: (B,)"""
+        with torch.no_grad():
+            z_e = self.code.project(self.encoder(x))
+        return -self.prior.log_prob(z_e)
+
+
+class Autoregressive(Prior):
+    """Over sequences of codebook entries. What it is told is read as the entries nearest to it."""
+
+    def __init__(self, code: VQ, positions: int, transformer: Callable[..., nn.Module]) -> None:
+        super().__init__()
+        self.indices, self.entries = code.indices, code.entries  # the codebook stays the code's own
+        self.positions = positions
+        self.logits = transformer(symbols=len(code.codebook), places=positions)
+
+    @torch.no_grad()
+    def sample(self, n: int) -> Tensor:
+        k = torch.empty(n, 0, dtype=torch.int64, device=next(self.parameters()).device)
+        for _ in range(self.positions):
+            p = self.logits(k)[:, -1].softmax(1)  # (n, K)
+            k = torch.cat([k, p.multinomial(1)], dim=1)
+        return self.entries(k)
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        k = self.indices(z)  # (B, P)
+        return -cross_entropy(self.logits(k[:, :-1]).transpose(1, 2), k, reduction="none").sum(1)

@@ -8,7 +8,7 @@ from aeexp.training.task import Task
 
 
 class TwoStages(pl.Callback):
-    """The autoencoder learns for `fraction` of the epochs, rounded; from then on the prior does, and nothing else moves.
+    """The autoencoder learns for `fraction` of the epochs, rounded; then the prior does, and nothing else moves.
 
     The epoch alone decides, so a resumed run goes on in the stage that it was in.
     """

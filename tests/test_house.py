@@ -25,6 +25,7 @@ BELOW = {
     "runs": {"errors"},
     "report": {"errors", "runs", "colours"},
     "app": {"errors", "types", "models", "data", "training", "evaluation", "runs", "report"},
+    "__init__": {"app"},
 }
 FILES = sorted((ROOT / "aeexp").rglob("*.py"))
 
@@ -43,7 +44,7 @@ def imported(file):
 
 def test_the_rooms_are_found():
     assert len(FILES) > 35
-    assert {room(file) for file in FILES} - {"__init__"} == set(BELOW)
+    assert {room(file) for file in FILES} == set(BELOW)
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))

@@ -40,6 +40,8 @@ def train(run: Run, config: dict[str, Any]) -> None:
         facts = {
             "parameters": sum(parameter.numel() for parameter in task.model.parameters()),
             "weights_of": twin.path.name if twin else None,
+            # what the configuration may leave to the files, so that the model can be given away without them
+            "data": {"shape": list(data.shape), "classes": data.classes, "peak": data.peak},
             "best": last["callbacks"][Checkpoints.__qualname__]["best"] if last else {},
         }
         run.mark_trained(facts)

@@ -68,6 +68,7 @@ class Images(pl.LightningDataModule):
                 raise self._no_test()
         self.shape: tuple[int, ...] = tuple(shape)
         self.classes: int = classes
+        self.peak: int = peak
         self.view = view
         self.factor, self.scale, self.batch_size, self.seed = scale / peak, scale, batch_size, seed
         self._val, self._test, self._labels = val, test, (labels, stratified, label_seed)
@@ -112,13 +113,13 @@ class Images(pl.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Batch]:
         world, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
-        return _loader(self.train, Shuffled(len(self.train), self.batch_size, self.seed, world, rank))
+        return loader(self.train, Shuffled(len(self.train), self.batch_size, self.seed, world, rank))
 
     def val_dataloader(self) -> DataLoader[Batch]:
-        return _loader(self.val, InOrder(len(self.val), self.batch_size))
+        return loader(self.val, InOrder(len(self.val), self.batch_size))
 
 
-def _loader(data: Examples, sampler: Sampler[Tensor]) -> DataLoader[Batch]:
+def loader(data: Examples, sampler: Sampler[Tensor]) -> DataLoader[Batch]:
     # batch_size None: the sampler gives whole batches of positions, and the data set slices them. A generator of its
     # own: an iterator draws a number when it is made, which would shift the noise of a resumed epoch.
     return DataLoader(data, batch_size=None, sampler=sampler, collate_fn=_as_it_is, generator=torch.Generator())

@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 from torchmetrics.functional.image import structural_similarity_index_measure
 
 from aeexp.data.examples import Examples
+from aeexp.data.views import View
 from aeexp.errors import Unanswerable
 from aeexp.models.base import Autoencoder
 from aeexp.types import Batch
@@ -22,6 +23,8 @@ BATCH = 1000  # examples at once; bounds memory and decides no number
 class Splits(Protocol):
     """What a protocol reads of a data module."""
 
+    name: str | None
+    view: View
     train: Examples
     val: Examples
     test: Examples

@@ -106,7 +106,7 @@ def charts(n: int, height: float) -> tuple[Figure, list[Axes]]:
     for each in axes:
         each.tick_params(labelsize=FONT, width=0.5, length=2)
         for text in (each.title, each.xaxis.label, each.yaxis.label):
-            text.set_size(FONT)
+            text.set_fontsize(FONT)
         for side in ("top", "right"):
             each.spines[side].set_visible(False)
         for side in ("left", "bottom"):
@@ -115,10 +115,10 @@ def charts(n: int, height: float) -> tuple[Figure, list[Axes]]:
 
 
 def width(text: str, size: float) -> float:
-    """Inches that a text of `size` points is wide."""
-    if not text.strip():
-        return 0.0
-    return TextPath((0, 0), text, prop=FontProperties(size=size)).get_extents().width / 72
+    """Inches that a text of `size` points is wide, in its longest line."""
+    font = FontProperties(size=size)
+    lines = (TextPath((0, 0), line, prop=font) for line in text.splitlines() if line.strip())
+    return max((1.08 * line.get_extents().width / 72 for line in lines), default=0.0)  # hinting makes it wider
 
 
 def _ratio(examples: Tensor) -> float:

@@ -1,0 +1,70 @@
+"""Sums of groups: the mean of one, minus that of another, plus that of a third, in the code and in the pixels.
+
+    code     g(m_a - m_b + m_c),  m_k the mean of f(x) over group k of the test part
+    pixels   x_a - x_b + x_c,     x_k its mean image
+
+Radford, Metz and Chintala (2016), DCGAN, section 6.3.2; Mikolov et al. (2013), whose king - man + woman it is. Each
+group is shown before the sum: g(m_k) above, x_k below. Where the code is linear, both lines are the same.
+"""
+
+import torch
+from torch import Tensor
+
+from aeexp.colours import colour
+from aeexp.errors import Unanswerable, UserError
+from aeexp.evaluation.figures import GREY, Row, grid
+from aeexp.evaluation.subject import Result, Subject
+
+
+class Arithmetic:
+    """`classes`: triples of them; `examples`: triples of lists of places in the test part.
+
+    Triples that the test part does not have are left out.
+    """
+
+    def __init__(self, classes: list[list[int]], examples: list[list[list[int]]]) -> None:
+        if any(len(triple) != 3 for triple in classes) or any(len(triple) != 3 for triple in examples):
+            raise UserError(
+                f"arithmetic.classes={classes} and examples={examples} are lists of triples: choose such as [[0,1,2]]"
+            )
+        self.classes, self.examples = classes, examples
+
+    def __call__(self, subject: Subject) -> Result:
+        """Holds the images of one group at a time."""
+        test, blocks = subject.data.test, []
+        for names, groups in self.triples(test.y):
+            codes = summed(torch.stack([subject.codes(test)[group].mean(0) for group in groups]))
+            images = summed(torch.stack([test[group].x.mean(0) for group in groups]))
+            captions = [sign + name for sign, name in zip(("", "− ", "+ "), names, strict=True)]
+            blocks.append(
+                [
+                    Row("code", subject.decode(codes), ink=colour(subject.kind)),
+                    Row("pixels", images, [*captions, "="], GREY),
+                ]
+            )
+        if not blocks:
+            raise Unanswerable(
+                "the test part has none of these groups: choose evaluation.arithmetic.classes that it has, or "
+                "evaluation.arithmetic.examples=[[[0,1],[2],[3]]]"
+            )
+        return Result({}, {"arithmetic": grid(blocks, subject.data.scale)})
+
+    def triples(self, y: Tensor) -> list[tuple[list[str], list[Tensor]]]:
+        """Labels (N,) -> names of three groups and their places"""
+        of_classes = [
+            ([f"class {label}" for label in triple], [(y == label).nonzero()[:, 0] for label in triple])
+            for triple in self.classes
+            if set(triple) <= set(y[y >= 0].tolist())
+        ]
+        of_examples = [
+            ([f"images {str(group)[1:-1]}"[:20] for group in triple], [torch.tensor(group) for group in triple])
+            for triple in self.examples
+            if all(group and min(group) >= 0 and max(group) < len(y) for group in triple)
+        ]
+        return [*of_classes, *of_examples]
+
+
+def summed(means: Tensor) -> Tensor:
+    """a, b and c (3, ...) -> a, b, c and a - b + c (4, ...)"""
+    a, b, c = means
+    return torch.stack([a, b, c, a - b + c])

@@ -1,0 +1,82 @@
+"""From one test image to another, in the code and, to compare, in the pixels.
+
+    pixels   (1 - t) x_a + t x_b
+    code     g(path(f(x_a), f(x_b), t)),    t in [0, 1]
+
+so that the ends are the originals above and the reconstructions below. A path is one of
+
+    Linear      (1 - t) a + t b
+    Spherical   (sin((1 - t) w) a + sin(t w) b) / sin w,  w the angle between a and b: White (2016), Sampling
+                generative networks, section 2.1; under N(0, I) in many dimensions the middle of a straight line is
+                shorter than any code
+"""
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor
+
+from aeexp.colours import colour
+from aeexp.errors import Unanswerable, UserError
+from aeexp.evaluation.figures import GREY, Row, grid
+from aeexp.evaluation.subject import Result, Subject
+
+
+class Path(ABC):
+    @abstractmethod
+    def __call__(self, a: Tensor, b: Tensor, t: Tensor) -> Tensor:
+        """(D,), (D,), (T,) -> (T, D)"""
+
+
+class Linear(Path):
+    def __call__(self, a: Tensor, b: Tensor, t: Tensor) -> Tensor:
+        return torch.lerp(a, b, t[:, None])
+
+
+class Spherical(Path):
+    def __call__(self, a: Tensor, b: Tensor, t: Tensor) -> Tensor:
+        w = torch.arccos(torch.cosine_similarity(a, b, dim=0).clamp(-1, 1))
+        if w.sin() < 1e-4:  # parallel, or opposite, where no arc is the shortest
+            return torch.lerp(a, b, t[:, None])
+        return (((1 - t) * w).sin()[:, None] * a + (t * w).sin()[:, None] * b) / w.sin()
+
+
+class Interpolation:
+    """`classes`: pairs of them, each by its first test image; `examples`: pairs of places in the test part.
+
+    Pairs that the test part does not have are left out.
+    """
+
+    def __init__(self, classes: list[list[int]], examples: list[list[int]], steps: int, path: Path) -> None:
+        if not all(len(pair) == 2 for pair in [*classes, *examples]):
+            raise UserError(
+                f"interpolation.classes={classes} and examples={examples} are lists of pairs: choose such as [[0,1]]"
+            )
+        if steps < 2:
+            raise UserError(f"interpolation.steps={steps} are the images from one end to the other: choose at least 2")
+        self.classes, self.examples, self.steps, self.path = classes, examples, steps, path
+
+    def __call__(self, subject: Subject) -> Result:
+        test, ink = subject.data.test, colour(subject.kind)
+        codes, t = subject.codes(test), torch.linspace(0, 1, self.steps)
+        blocks = []
+        for name, pair in self.pairs(test.y):
+            (a, b), (start, end) = test[pair].x, codes[pair]
+            mixed = torch.lerp(a.flatten(), b.flatten(), t[:, None]).unflatten(1, a.shape)
+            decoded = subject.decode(self.path(start, end, t))
+            blocks.append([Row(f"{name}\npixels", mixed, ink=GREY), Row("code", decoded, ink=ink)])
+        if not blocks:
+            raise Unanswerable(
+                "the test part has none of these pairs: choose evaluation.interpolation.examples=[[0,1]], or classes "
+                "that it has"
+            )
+        return Result({}, {"interpolation": grid(blocks, subject.data.scale, [f"{each:.2g}" for each in t.tolist()])})
+
+    def pairs(self, y: Tensor) -> list[tuple[str, Tensor]]:
+        """Labels (N,) -> names and places (2,)"""
+        firsts = {label: int((y == label).nonzero()[0]) for label in y.unique().tolist() if label >= 0}
+        of_classes = [
+            (f"{a} to {b}", torch.tensor([firsts[a], firsts[b]])) for a, b in self.classes if {a, b} <= {*firsts}
+        ]
+        there = [pair for pair in self.examples if min(pair) >= 0 and max(pair) < len(y)]
+        return [*of_classes, *((f"image {a} to {b}", torch.tensor([a, b])) for a, b in there)]

@@ -1,0 +1,49 @@
+"""The plane of a code of two units, decoded. Kingma and Welling (2014), Auto-encoding variational Bayes, figure 4.
+
+A grid of `cells` x `cells` codes, z_1 to the right and z_2 upwards:
+
+    z_j = Phi^-1(u)                                      where the prior is N(0, I): equal shares of its mass
+    z_j = q_j(l) + (q_j(h) - q_j(l)) (u - l) / (h - l)   otherwise, q_j the quantiles of the training codes
+
+with u in equal steps from l to h, the two of `range`, and Phi the normal distribution function.
+"""
+
+import torch
+from torch import Tensor
+
+from aeexp.colours import colour
+from aeexp.errors import Unanswerable, UserError
+from aeexp.evaluation.figures import Row, grid
+from aeexp.evaluation.subject import Result, Subject
+from aeexp.priors import StandardNormal
+
+
+class Manifold:
+    def __init__(self, cells: int, range: list[float]) -> None:
+        if cells < 2:
+            raise UserError(f"manifold.cells={cells} is the side of a grid: choose at least 2")
+        if not 0 < range[0] < range[1] < 1:
+            raise UserError(f"manifold.range={range} are two shares of the codes: choose numbers between 0 and 1")
+        self.cells, self.range = cells, range
+
+    def __call__(self, subject: Subject) -> Result:
+        """Decodes cells^2 examples."""
+        wide = subject.codes(subject.data.test).shape[1]
+        if wide != 2:
+            raise Unanswerable(f"a plane has codes of two numbers and these have {wide}: choose bottleneck=2")
+        across, up = self.levels(subject)
+        z = torch.cartesian_prod(up.flip(0), across).flip(1)  # row by row from the top, (cells^2, 2)
+        x = subject.decode(z).unflatten(0, (self.cells, self.cells))
+        names = [f"{'z₂ = ' if row == 0 else ''}{value:.2f}" for row, value in enumerate(up.flip(0).tolist())]
+        heads = [f"{'z₁ = ' if column == 0 else ''}{value:.1f}" for column, value in enumerate(across.tolist())]
+        ink = colour(subject.kind)
+        rows = [Row(name, examples, ink=ink) for name, examples in zip(names, x, strict=True)]
+        return Result({}, {"manifold": grid([rows], subject.data.scale, heads)})
+
+    def levels(self, subject: Subject) -> Tensor:
+        """The values of z_1 and of z_2, (2, cells), ascending"""
+        low, high = self.range
+        if isinstance(subject.model.prior, StandardNormal):
+            return torch.special.ndtri(torch.linspace(low, high, self.cells)).expand(2, -1)
+        ends = subject.codes(subject.data.train).quantile(torch.tensor([low, high]), dim=0)  # (2, 2)
+        return torch.stack([torch.linspace(a, b, self.cells) for a, b in ends.T.tolist()])

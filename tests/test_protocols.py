@@ -6,13 +6,15 @@ from types import SimpleNamespace
 import pytest
 import torch
 from torch import nn
+from torchmetrics.functional.image import structural_similarity_index_measure
 
 from aeexp.data.examples import Examples
 from aeexp.errors import Unanswerable
 from aeexp.evaluation.fine_tune import FineTune
 from aeexp.evaluation.linear_probe import LinearProbe
 from aeexp.evaluation.reconstruction import Reconstruction
-from aeexp.evaluation.subject import Subject, ssim
+from aeexp.evaluation.ssim import ssim
+from aeexp.evaluation.subject import Subject
 from aeexp.initializations import Torch
 from aeexp.types import Code, Loss
 
@@ -188,6 +190,14 @@ def test_ssim_is_one_of_an_image_with_itself_and_less_with_another(size):
     assert ssim(a, a, 1.0).shape == (3,)
     assert torch.allclose(ssim(a, a, 1.0), torch.ones(3))
     assert (ssim(a, b, 1.0) < 0.5).all()
+
+
+@pytest.mark.parametrize(("shape", "sigma"), [((1, 28, 28), 1.5), ((3, 8, 9), 0.5), ((3, 32, 40), 1.5)])
+def test_ssim_is_that_of_torchmetrics(shape, sigma):
+    a, b = 255 * torch.rand(2, 4, *shape, generator=torch.Generator().manual_seed(0))
+    b = 0.7 * a + 0.3 * b
+    reference = structural_similarity_index_measure(a, b, sigma=sigma, data_range=255.0, reduction="none")
+    torch.testing.assert_close(ssim(a, b, 255.0), reference.reshape(4), rtol=1e-4, atol=1e-5)
 
 
 def test_codes_are_computed_once_for_all_protocols():

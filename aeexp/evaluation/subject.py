@@ -9,11 +9,11 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 from torch.optim import Optimizer
-from torchmetrics.functional.image import structural_similarity_index_measure
 
 from aeexp.data.examples import Examples
 from aeexp.data.views import View
 from aeexp.errors import Unanswerable
+from aeexp.evaluation.ssim import ssim
 from aeexp.models.base import Autoencoder
 from aeexp.types import Batch
 
@@ -91,11 +91,3 @@ def refuse_without_labels(*parts: Examples) -> None:
     """Unanswerable where a part has no example with a label."""
     if not all((part.y >= 0).any() for part in parts):
         raise Unanswerable("the data have no labels: choose labelled data, or evaluation=[reconstruction]")
-
-
-def ssim(a: Tensor, b: Tensor, scale: float) -> Tensor:
-    """(B, C, H, W) twice -> (B,). The usual window of 11 pixels, or 5 where the images are under 16 pixels."""
-    sigma = 1.5 if min(a.shape[2:]) >= 16 else 0.5
-    index = structural_similarity_index_measure(a, b, sigma=sigma, data_range=scale, reduction="none")
-    assert isinstance(index, Tensor)  # not the pair that other options of it give
-    return index.reshape(len(a))

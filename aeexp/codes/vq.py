@@ -13,7 +13,6 @@ from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import one_hot
 
 from aeexp.errors import UserError
 from aeexp.types import Code, Statistic
@@ -45,8 +44,8 @@ class VQ(nn.Module, ABC):
         """Makes `entries` (K, width) the codebook, as a buffer or as a parameter."""
 
     @abstractmethod
-    def learn(self, z_e: Tensor, chosen: Tensor, e: Tensor) -> Tensor:
-        """Vectors (N, width), what they chose, one-hot (N, K), and those entries (N, width) -> the cost, (N, width)"""
+    def learn(self, z_e: Tensor, k: Tensor, n: Tensor) -> Tensor:
+        """Vectors (N, width), which entries they chose (N,), how many chose each (K,) -> the cost, (N, width)"""
 
     def forward(self, h: Tensor) -> Code:
         """`mean` is z_q."""
@@ -55,13 +54,13 @@ class VQ(nn.Module, ABC):
         if self.training:
             self._restart(z_e.detach())
         k = self.nearest(z_e.detach())
-        chosen = one_hot(k, len(self.codebook)).to(z_e)  # (N, K)
+        counts = self._counts(k.view(len(h), -1)).to(z_e)  # (B, K)
         if self.training:
-            self.used.mul_(self.decay).add_(chosen.sum(0), alpha=1 - self.decay)
-        e = self.codebook[k]
-        cost = self.beta * (z_e - e.detach()).square() + self.learn(z_e.detach(), chosen, e)
-        z_q = e.detach().view_as(flat) + (flat - flat.detach())  # exactly e, with the gradient of z_e
-        usage = Statistic(chosen.view(len(h), -1, len(self.codebook)).mean(1), perplexity)
+            self.used.mul_(self.decay).add_(counts.sum(0), alpha=1 - self.decay)
+        e = self.codebook[k].detach()
+        cost = self.beta * (z_e - e).square() + self.learn(z_e.detach(), k, counts.sum(0))
+        z_q = e.view_as(flat) + (flat - flat.detach())  # exactly e, with the gradient of z_e
+        usage = Statistic(counts * len(h) / len(k), perplexity)
         return Code(z_q, z_q, {"vq": cost.view(len(h), -1).sum(1)}, {"usage": usage})
 
     @torch.no_grad()
@@ -76,6 +75,11 @@ class VQ(nn.Module, ABC):
     def entries(self, k: Tensor) -> Tensor:
         """(B, D / width) -> (B, D)"""
         return self.codebook[k].flatten(1)
+
+    def _counts(self, k: Tensor) -> Tensor:
+        """How often each entry is chosen in an example: (B, positions) -> (B, K)"""
+        nothing = torch.zeros(len(k), len(self.codebook), dtype=k.dtype, device=k.device)
+        return nothing.scatter_add_(1, k, torch.ones_like(k))
 
     @torch.no_grad()
     def _restart(self, z_e: Tensor) -> None:
@@ -95,9 +99,9 @@ class MovingAverage(VQ):
         self.register_buffer("codebook", entries)
 
     @torch.no_grad()
-    def learn(self, z_e: Tensor, chosen: Tensor, e: Tensor) -> Tensor:
+    def learn(self, z_e: Tensor, k: Tensor, n: Tensor) -> Tensor:
         if self.training:
-            towards = chosen.T @ z_e - chosen.sum(0)[:, None] * self.codebook  # (K, width)
+            towards = torch.zeros_like(self.codebook).index_add_(0, k, z_e) - n[:, None] * self.codebook  # (K, width)
             self.codebook.add_(towards / self.used.clamp_min(TINY)[:, None], alpha=1 - self.decay)
         return torch.zeros_like(z_e)
 
@@ -108,8 +112,8 @@ class Gradient(VQ):
     def hold(self, entries: Tensor) -> None:
         self.codebook = nn.Parameter(entries)
 
-    def learn(self, z_e: Tensor, chosen: Tensor, e: Tensor) -> Tensor:
-        return (z_e - e).square()
+    def learn(self, z_e: Tensor, k: Tensor, n: Tensor) -> Tensor:
+        return (z_e - self.codebook[k]).square()
 
 
 def perplexity(usage: Tensor) -> dict[str, Tensor]:

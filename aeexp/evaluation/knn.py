@@ -1,0 +1,46 @@
+"""What the nearest neighbours of a frozen code say of its class.
+
+    y^(q) = the commonest label among the k training codes that are nearest to q; of equally common ones the smallest
+
+Cover and Hart (1967), Nearest neighbor pattern classification. On the mean code, in the coordinates of `geometry`;
+accuracy on the test set, where `labels` of the training examples are known, drawn `draws` times.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from aeexp.errors import UserError
+from aeexp.evaluation.neighbours import Geometry, Neighbours
+from aeexp.evaluation.regimes import Regimes
+from aeexp.evaluation.subject import Result, Subject, refuse_without_labels
+
+
+class KNN:
+    def __init__(
+        self, k: int, geometry: Geometry, labels: list[int | float], draws: int, stratified: bool, seed: int
+    ) -> None:
+        if k < 1:
+            raise UserError(f"knn.k={k} is a number of neighbours: choose at least 1")
+        self.k, self.geometry = k, geometry
+        self.regimes = Regimes(labels, draws, stratified, seed)
+
+    def __call__(self, subject: Subject) -> Result:
+        train, test = subject.data.train, subject.data.test
+        refuse_without_labels(train, test)
+        return Result(self.score(subject.codes(train), train.y, subject.codes(test), test.y))
+
+    def score(self, z: Tensor, y: Tensor, test_z: Tensor, test_y: Tensor) -> dict[str, float]:
+        """Codes (N, D) and labels (N,) -> accuracy, accuracy_<labels>, and its deviation over draws."""
+        known, queries = self.geometry.place(z, z), self.geometry.place(test_z[test_y >= 0], z)
+
+        def accuracy(chosen: Tensor) -> float:
+            labels = y[chosen][Neighbours(known[chosen]).nearest(queries, self.k)]  # (M, k)
+            return (vote(labels) == test_y[test_y >= 0]).double().mean().item()
+
+        return self.regimes.accuracies(y, accuracy)
+
+
+def vote(labels: Tensor) -> Tensor:
+    """(M, k) -> (M,), the commonest label; of equally common ones the smallest"""
+    return torch.cat([one_hot(some).sum(1).argmax(1) for some in labels.split(1000)])

@@ -7,7 +7,7 @@ import torch
 
 from aeexp.colours import colour
 from aeexp.errors import UserError
-from aeexp.evaluation.figures import GREY, Row, grid
+from aeexp.evaluation.figures import GREY, Row, grid, three
 from aeexp.evaluation.subject import Result, Subject
 
 
@@ -26,7 +26,7 @@ class Extremes:
             x = test[places].x
             with torch.no_grad():
                 restored = subject.model.reconstruct(x)
-            captions = [f"{value:.3g}" for value in error[places].tolist()]
+            captions = [three(value) for value in error[places].tolist()]
             blocks.append([Row(name, x, ink=GREY), Row("restored", restored, captions, colour(subject.kind))])
         values = {"best": error.min(), "median": error.quantile(0.5), "worst": error.max()}
         metrics = {name: value.item() for name, value in values.items()}

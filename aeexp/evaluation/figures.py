@@ -39,7 +39,7 @@ def rows_of_images(rows: dict[str, Tensor], scale: float) -> Figure:
 
 
 def grid(blocks: Sequence[Sequence[Row]], scale: float, heads: Sequence[str] = ()) -> Figure:
-    """Rows under one another, blocks of them a little apart, a head over each column.
+    """Rows under one another, blocks of them a little apart; the first head is over the names, the others over columns.
 
     Images (n, C, H, W) in [0, scale], as the mean of their channels where these are neither one nor three; curves
     (n, ...) of anything else, all on one scale. One axes, in inches from the top left: of n columns, example j of
@@ -47,7 +47,8 @@ def grid(blocks: Sequence[Sequence[Row]], scale: float, heads: Sequence[str] = (
     """
     rows = [row for block in blocks for row in block]
     n = max(len(row.examples) for row in rows)
-    left = max(width(row.name, FONT) for row in rows) + 0.06
+    corner = width(heads[0], SMALL) if len(heads) > 1 else 0.0
+    left = max(corner, *(width(row.name, FONT) for row in rows)) + 0.06
     side = min(CELL, (COLUMN - left) / n)
     height = side * _ratio(rows[0].examples)
     places, bottom = _tops(blocks, height, 1.2 * LINE if heads else 0.03)
@@ -56,8 +57,9 @@ def grid(blocks: Sequence[Sequence[Row]], scale: float, heads: Sequence[str] = (
     axes.set(xlim=(0, left + n * side + 0.02), ylim=(bottom, 0), autoscale_on=False)
     axes.set_axis_off()
     draw = Cells(axes, rows, scale, side, height)
-    for column, head in enumerate(heads):
-        axes.text(left + (column + 0.5) * side, LINE, head, ha="center", va="baseline", fontsize=SMALL)
+    for column, head in enumerate(heads, -1):
+        x, aligned = (0.03, "left") if column < 0 else (left + (column + 0.5) * side, "center")
+        axes.text(x, LINE, head, ha=aligned, va="baseline", fontsize=SMALL)
     for row, top in zip(rows, places, strict=True):
         axes.text(left - 0.06, top + height / 2, row.name, ha="right", va="center", fontsize=FONT)
         for column, example in enumerate(row.examples):
@@ -99,19 +101,25 @@ def as_pixels(image: Tensor) -> Tensor:
     return channels.nan_to_num().clamp(0, 1).movedim(0, -1).squeeze(-1)
 
 
-def charts(n: int, height: float) -> tuple[Figure, list[Axes]]:
-    """n empty charts beside one another, `height` inches high, a column wide together."""
+def charts(titles: Sequence[str], height: float) -> tuple[Figure, list[Axes]]:
+    """Empty charts beside one another, `height` inches high, a column wide together."""
     figure = Figure(figsize=(COLUMN, height), dpi=DPI, layout="constrained")
-    axes: list[Axes] = figure.subplots(1, n, squeeze=False)[0].tolist()
-    for each in axes:
+    axes: list[Axes] = figure.subplots(1, len(titles), squeeze=False)[0].tolist()
+    for each, title in zip(axes, titles, strict=True):
+        each.set_title(title, fontsize=FONT)
         each.tick_params(labelsize=FONT, width=0.5, length=2)
-        for text in (each.title, each.xaxis.label, each.yaxis.label):
-            text.set_fontsize(FONT)
+        each.xaxis.label.set_fontsize(FONT)
+        each.yaxis.label.set_fontsize(FONT)
         for side in ("top", "right"):
             each.spines[side].set_visible(False)
         for side in ("left", "bottom"):
             each.spines[side].set_linewidth(0.5)
     return figure, axes
+
+
+def three(value: float) -> str:
+    """Three significant digits, also where they are zeros."""
+    return f"{value:#.3g}".rstrip(".").replace("-", "−")
 
 
 def width(text: str, size: float) -> float:

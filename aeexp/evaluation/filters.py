@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from aeexp.colours import colour
 from aeexp.errors import Unanswerable, UserError
-from aeexp.evaluation.figures import Row, grid
+from aeexp.evaluation.figures import Row, grid, three
 from aeexp.evaluation.subject import Result, Subject
 
 
@@ -30,9 +30,8 @@ class Filters:
         largest = max(shown.abs().max().item(), 1e-12)
         ink = colour(subject.kind)
         lines = (0.5 + 0.5 * shown / largest).split(self.columns)
-        name = f"|w| ≤ {largest:.2g}"
-        rows = [Row(name if number == 0 else "", line, ink=ink) for number, line in enumerate(lines)]
-        return Result({}, {"filters": grid([rows], 1.0)})
+        rows = [Row("", line, ink=ink) for line in lines]
+        return Result({}, {"filters": grid([rows], 1.0, [f"black to white: −{three(largest)} to {three(largest)}"])})
 
 
 def first_weights(subject: Subject) -> Tensor:

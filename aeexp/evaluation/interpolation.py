@@ -70,7 +70,9 @@ class Interpolation:
                 "the test part has none of these pairs: choose evaluation.interpolation.examples=[[0,1]], or classes "
                 "that it has"
             )
-        return Result({}, {"interpolation": grid(blocks, subject.data.scale, [f"{each:.2g}" for each in t.tolist()])})
+        return Result(
+            {}, {"interpolation": grid(blocks, subject.data.scale, ["t", *(f"{each:.2g}" for each in t.tolist())])}
+        )
 
     def pairs(self, y: Tensor) -> list[tuple[str, Tensor]]:
         """Labels (N,) -> names and places (2,)"""
@@ -79,4 +81,4 @@ class Interpolation:
             (f"{a} to {b}", torch.tensor([firsts[a], firsts[b]])) for a, b in self.classes if {a, b} <= {*firsts}
         ]
         there = [pair for pair in self.examples if min(pair) >= 0 and max(pair) < len(y)]
-        return [*of_classes, *((f"image {a} to {b}", torch.tensor([a, b])) for a, b in there)]
+        return [*of_classes, *((f"#{a} to #{b}", torch.tensor([a, b])) for a, b in there)]

@@ -34,11 +34,10 @@ class Manifold:
         across, up = self.levels(subject)
         z = torch.cartesian_prod(up.flip(0), across).flip(1)  # row by row from the top, (cells^2, 2)
         x = subject.decode(z).unflatten(0, (self.cells, self.cells))
-        names = [f"{'z₂ = ' if row == 0 else ''}{value:.2f}" for row, value in enumerate(up.flip(0).tolist())]
-        heads = [f"{'z₁ = ' if column == 0 else ''}{value:.1f}" for column, value in enumerate(across.tolist())]
+        names, heads = ([f"{value:.1f}".replace("-", "−") for value in side.tolist()] for side in (up.flip(0), across))
         ink = colour(subject.kind)
         rows = [Row(name, examples, ink=ink) for name, examples in zip(names, x, strict=True)]
-        return Result({}, {"manifold": grid([rows], subject.data.scale, heads)})
+        return Result({}, {"manifold": grid([rows], subject.data.scale, ["z₂, z₁", *heads])})
 
     def levels(self, subject: Subject) -> Tensor:
         """The values of z_1 and of z_2, (2, cells), ascending"""

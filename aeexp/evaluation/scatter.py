@@ -41,10 +41,10 @@ class Scatter:
                 f"{len(z)} test examples have {len(z.unique(dim=0))} different codes, which draw no picture: choose "
                 "more test data, or a model whose codes tell examples apart"
             )
-        figure, (left, right) = charts(2, 2.2)
-        plane, names = linear(z, y)
-        left.set(title="PCA" if z.shape[1] > 2 else "code", xlabel=names[0], ylabel=names[1])
-        right.set(title="t-SNE", xticks=[], yticks=[])
+        plane, (across, up) = linear(z, y)
+        figure, (left, right) = charts(["PCA" if z.shape[1] > 2 else "code", "t-SNE"], 2.2)
+        left.set(xlabel=across, ylabel=up)
+        right.set(xticks=[], yticks=[])
         for axes, places in ((left, plane), (right, self.neighbours(z))):
             draw(axes, places, y, subject.kind)
         if 0 < len(y.unique()) <= NAMED and (y >= 0).any():

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from aeexp.colours import colour
 from aeexp.errors import UserError
-from aeexp.evaluation.figures import Row, grid
+from aeexp.evaluation.figures import Row, grid, three
 from aeexp.evaluation.subject import Result, Subject
 
 
@@ -34,9 +34,8 @@ class Traversals:
         rows: list[Row] = []
         for unit in order:
             moved = self.traversed(subject, train, z[:1], unit)[0][0]
-            name = f"unit {unit}, {'variance ' if not rows else ''}{carried[unit]:.2g}"
-            rows.append(Row(name, torch.cat([still, moved]), ink=ink))
-        heads = ["code", *(f"{percent:g} %" for percent in self.percents)]
+            rows.append(Row(f"unit {unit}, {three(carried[unit].item())}", torch.cat([still, moved]), ink=ink))
+        heads = ["unit, variance", "code", *(f"{percent:g} %" for percent in self.percents)]
         return Result({}, {"traversals": grid([rows], subject.data.scale, heads)})
 
     def traversed(self, subject: Subject, train: Tensor, z: Tensor, unit: int) -> tuple[Tensor, Tensor]:

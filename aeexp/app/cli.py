@@ -74,8 +74,8 @@ def evaluate(config: DictConfig) -> None:
         runs, failures = _runs(config), []
         for run in runs:
             stored = OmegaConf.create({**run.config, "evaluation": {}})
+            stored.data.root = config.data.root or stored.data.root
             values = plain(OmegaConf.merge(stored, {"evaluation": config.evaluation}))
-            values["data"]["root"] = config.data.root or values["data"]["root"]
             try:
                 session.evaluate(run, values, config.threads)
             except UserError as error:

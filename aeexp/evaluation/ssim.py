@@ -3,8 +3,8 @@
     (2 m_a m_b + C1) (2 s_ab + C2) / ((m_a^2 + m_b^2 + C1) (s_a^2 + s_b^2 + C2)),    C1, C2 = (0.01 L)^2, (0.03 L)^2
 
 of the means and covariances under a Gaussian window, averaged over the window's places; L is the data's scale. As
-torchmetrics has it, images mirrored at their borders, and some fifteen times as fast on images of 28 pixels: the window is a
-product of two, so that it is two products of matrices and no convolution.
+torchmetrics has it, images mirrored at their borders, and fifteen times as fast at 28 pixels: the window is a product
+of two, so that it is two products of matrices and no convolution.
 """
 
 import torch

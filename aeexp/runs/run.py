@@ -123,7 +123,7 @@ class Run:
     def protocol(self, name: str, settings: dict[str, Any]) -> dict[str, Any] | None:
         """What a protocol gave with these settings, or None."""
         for entry in self.results.get("protocols", []):
-            if entry["protocol"] == name and entry["settings"] == settings:
+            if entry["protocol"] == name and _placeless(entry["settings"]) == _placeless(settings):
                 return entry
         return None
 
@@ -177,6 +177,14 @@ class Run:
             finally:
                 took = {"ended": _now(), "duration": time.perf_counter() - started, "peak_memory": peak_memory()}
                 write_json(self.path / "status.json", {**end, **begun, **took})
+
+
+def _placeless(node: Any) -> Any:
+    """A node without the places where data lie."""
+    if isinstance(node, dict):
+        places = NOT_IDENTITY_OF_DATA + NOT_IDENTITY_OF_SOURCE
+        return {key: _placeless(value) for key, value in node.items() if key not in places}
+    return node
 
 
 def _now() -> str:

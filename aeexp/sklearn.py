@@ -29,7 +29,6 @@ from aeexp.models.base import Autoencoder
 from aeexp.training.progress import NoProfiler, quiet
 
 BATCH = 1000  # examples at once; bounds memory and decides no number
-REALS = (np.float64, np.float32)
 
 
 class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -66,10 +65,10 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
     def fit(self, X: ArrayLike, y: Any = None) -> "AutoencoderTransformer":
         """Trains on X; y is not looked at. ValueError, in a sentence, where the parameters do not go together."""
-        X = validate_data(self, X, dtype=REALS)
-        self.low_, high = float(X.min()), float(X.max())
+        values = self._checked(X, reset=True)
+        self.low_, high = float(values.min()), float(values.max())
         self.span_ = high - self.low_ or 1.0
-        x = self._examples(X)
+        x = self._examples(values)
         with torch.random.fork_rng(devices=[]):
             try:
                 self.model_ = trained(self._config(), x)
@@ -81,8 +80,8 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
     def transform(self, X: ArrayLike) -> NDArray[np.float32]:
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=REALS, reset=False)
-        return self._batched(self._mean, self._examples(X)).flatten(1).numpy()
+        x = self._examples(self._checked(X, reset=False))
+        return self._batched(self._mean, x).flatten(1).numpy()
 
     def inverse_transform(self, Z: ArrayLike) -> NDArray[np.float32]:
         """Codes (n, D) -> their mean examples (n, features). Unanswerable where a code alone has none."""
@@ -95,14 +94,18 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     def score(self, X: ArrayLike, y: Any = None) -> float:
         """Minus the squared error of a reconstruction, summed over features and averaged over X: more is better."""
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=REALS, reset=False)
-        restored = self._back(self._batched(self.model_.reconstruct, self._examples(X)))
-        return -float(np.square(X - restored, dtype=np.float64).sum(1).mean())
+        values = self._checked(X, reset=False)
+        restored = self._back(self._batched(self.model_.reconstruct, self._examples(values)))
+        return -float(np.square(values - restored, dtype=np.float64).sum(1).mean())
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float32"]  # what the networks compute in
         return tags
+
+    def _checked(self, X: ArrayLike, reset: bool) -> NDArray[np.floating]:
+        """As scikit-learn checks it; `reset` notes how many features there are, and their names."""
+        return np.asarray(validate_data(self, X, dtype=(np.float64, np.float32), reset=reset))
 
     def _config(self) -> dict[str, Any]:
         said = {"bottleneck.dim": self.bottleneck, "trainer.max_epochs": self.max_epochs, "seed": self.seed}
@@ -111,9 +114,9 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         likelihood = [] if "likelihood" in chosen else ["likelihood=squared_error"]
         return _composed("data=array", f"model={self.model}", *likelihood, *words, *self.overrides)
 
-    def _examples(self, X: NDArray[np.floating]) -> Tensor:
-        """(n, *shape) in [0, 1], where X is of the numbers that it was fitted to"""
-        x = torch.as_tensor(((X - self.low_) / self.span_).astype(np.float32))
+    def _examples(self, values: NDArray[np.floating]) -> Tensor:
+        """(n, *shape), in [0, 1] where the values are of those that it was fitted to"""
+        x = torch.as_tensor(((values - self.low_) / self.span_).astype(np.float32))
         try:
             return x if self.shape is None else x.unflatten(1, tuple(self.shape))
         except RuntimeError:

@@ -166,7 +166,8 @@ def adversarial(p: P, x: Tensor) -> Tensor:
     return recon + fooled + F.softplus(-logit(p, drawn)).mean() + F.softplus(logit(p, z.detach())).mean()
 
 
-def vq_vae(p: P, x: Tensor) -> Tensor:
+def quantised(p: P, x: Tensor) -> tuple[Tensor, Tensor]:
+    """The objective of vq_vae, and the indices (N,) of what was chosen."""
     e, used = p["code.codebook"], p["code.used"]
     flat = linear(p, "code.project", encoded(p, x))
     z_e = flat.reshape(-1, 2)
@@ -182,7 +183,26 @@ def vq_vae(p: P, x: Tensor) -> Tensor:
         e.add_((sums - counts[:, None] * e) / used[:, None], alpha=0.01)
     commitment = 0.25 * (z_e - z_q).square().sum() / len(x)
     z = flat + (z_q.view_as(flat) - flat).detach()
-    return bernoulli(mlp(p, ["decoder.0", "decoder.2"], z), x) + commitment
+    return bernoulli(mlp(p, ["decoder.0", "decoder.2"], z), x) + commitment, k
+
+
+def vq_vae(p: P, x: Tensor) -> Tensor:
+    return quantised(p, x)[0]
+
+
+def vq_prior(p: P, x: Tensor) -> Tensor:
+    """Both stages in one step, the prior over what the codebook has become."""
+    objective, _ = quantised(p, x)
+    e, prior = p["code.codebook"], within(p, "prior.logits.")
+    with torch.no_grad():
+        z_e = linear(p, "code.project", encoded(p, x)).reshape(-1, 2)
+        k = (e.square().sum(1) - 2 * z_e @ e.T).argmin(1).view(len(x), -1)
+    start = prior["start"].expand(len(x), 1, -1)
+    h = torch.cat([start, prior["embedding.weight"][k[:, :-1]]], dim=1) + prior["places"]
+    for number in range(3):
+        h = attended(prior, f"blocks.{number}", h, causal=True)
+    logits = linear(prior, "head.1", normed(prior, "head.0", h))
+    return objective + F.cross_entropy(logits.flatten(0, 1), k.flatten(), reduction="sum") / len(x)
 
 
 def convolved(p: P, x: Tensor) -> tuple[Tensor, list[Tensor]]:
@@ -274,12 +294,12 @@ def masked(p: P, x: Tensor) -> Tensor:
     return bernoulli(theta[each, hidden], patches[each, hidden])
 
 
-def attended(p: P, name: str, x: Tensor) -> Tensor:
+def attended(p: P, name: str, x: Tensor, causal: bool = False) -> Tensor:
     """A block of a transformer that norms first, with 4 heads."""
     weight, bias = p[f"{name}.self_attn.in_proj_weight"], p[f"{name}.self_attn.in_proj_bias"]
     qkv = F.linear(normed(p, f"{name}.norm1", x), weight, bias)
     q, k, v = (part.unflatten(2, (4, -1)).transpose(1, 2) for part in qkv.chunk(3, dim=2))
-    heads = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+    heads = F.scaled_dot_product_attention(q, k, v, is_causal=causal).transpose(1, 2).flatten(2)
     x = x + linear(p, f"{name}.self_attn.out_proj", heads)
     return x + linear(p, f"{name}.linear2", F.gelu(linear(p, f"{name}.linear1", normed(p, f"{name}.norm2", x))))
 
@@ -297,6 +317,6 @@ BY_HAND: dict[str, Callable[[P, Tensor], Tensor]] = {
     for function in (
         *(adversarial, beta_vae, conditional_vae, contractive, contractive_hutchinson, conv, conv_transposed),
         *(conv_unpool, deep, denoising, diffusion, hashing, iwae, lstm, masked, sparse, sparse_kl, topk),
-        *(undercomplete, unet, vae, vae_capacity, vae_free_bits, vq_vae),
+        *(undercomplete, unet, vae, vae_capacity, vae_free_bits, vq_prior, vq_vae),
     )
 } | {"stacked": deep}  # fine-tuned, all layers together

@@ -126,7 +126,7 @@ class Undo(nn.Module):
 def subject(function, scale=1.0):
     x = torch.randint(60, 190, (120, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     test = Examples(x, torch.zeros(120, dtype=torch.int64), scale / 255)
-    data = SimpleNamespace(train=test, val=test, test=test, shape=(3, 8, 8), classes=1, scale=scale)
+    data = SimpleNamespace(train=test, val=test, test=test, shape=(3, 8, 8), classes=1, scale=scale, rate=None)
     return Subject(Undo(function), data, None, "undo")
 
 

@@ -45,7 +45,10 @@ class MeasuredBoard:
         scalars = [Summary.Value(tag=name, simple_value=value) for name, value in metrics.items()]
         figures = {f"{each['protocol']}/{title}": title for each in protocols for title in each.get("figures", [])}
         images = [image(tag, (self.run.figures / f"{title}.png").read_bytes()) for tag, title in figures.items()]
-        events.replace(self.run.path, MEASURED, [*session(self.run, self.config), *scalars, *images, *self.values])
+        heard = {f"{each['protocol']}/{title}": title for each in protocols for title in each.get("sounds", [])}
+        sounds = [sound(tag, (self.run.figures / f"{title}.wav").read_bytes()) for tag, title in heard.items()]
+        shown = [*session(self.run, self.config), *scalars, *images, *sounds, *self.values]
+        events.replace(self.run.path, MEASURED, shown)
         folder = Path(self.config["runs"])
         if self.run.path.parent.resolve() == (folder / self.config["sweep"]).resolve():  # not one from elsewhere
             columns(folder, hyperparameters(self.config), (self.config["table"] or {}).get("metrics", metrics))
@@ -124,6 +127,10 @@ def image(tag: str, png: bytes) -> Summary.Value:
     return Summary.Value(
         tag=tag, image=Summary.Image(height=height, width=width, colorspace=4, encoded_image_string=png)
     )
+
+
+def sound(tag: str, wav: bytes) -> Summary.Value:
+    return Summary.Value(tag=tag, audio=Summary.Audio(encoded_audio_string=wav, content_type="audio/wav"))
 
 
 def _for_hparams(tag: str, data: HParamsPluginData) -> Summary.Value:

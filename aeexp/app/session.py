@@ -105,11 +105,14 @@ def measure(run: Run, config: dict[str, Any], task: Task, data: Images) -> None:
             print(f"{name} is not measured: {refusal}")
         for title, figure in result.figures.items():
             write(run.figures / f"{title}.png", _png(figure))
+        for title, sound in result.sounds.items():
+            write(run.figures / f"{title}.wav", sound)
         entry = {
             "protocol": name,
             "settings": node,
             "metrics": {f"{name}/{metric}": value for metric, value in result.metrics.items()},
             "figures": [*result.figures],
+            "sounds": [*result.sounds],
             "seconds": time.perf_counter() - start,
             **refused,
         }

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Sampler
 
 from aeexp.data.examples import Examples, InOrder, Shuffled
 from aeexp.data.labels import draw
-from aeexp.data.sources import Facts, Part
+from aeexp.data.sources import Facts, Part, Recorded
 from aeexp.data.views import Everything, View
 from aeexp.errors import UserError
 from aeexp.types import Batch
@@ -69,6 +69,7 @@ class Images(pl.LightningDataModule):
         self.shape: tuple[int, ...] = tuple(shape)
         self.classes: int = classes
         self.peak: int = peak
+        self.rate = source.rate if isinstance(source, Recorded) else None  # samples a second of what can be heard
         self.view = view
         self.factor, self.scale, self.batch_size, self.seed = scale / peak, scale, batch_size, seed
         self._val, self._test, self._labels = val, test, (labels, stratified, label_seed)

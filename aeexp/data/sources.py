@@ -28,6 +28,15 @@ class Facts(NamedTuple):
     peak: int  # the largest value
 
 
+class Recorded(ABC):
+    """A source of sound, or of pictures of sound."""
+
+    @property
+    @abstractmethod
+    def rate(self) -> int | None:
+        """Samples a second, where an example is samples in [0, peak] with silence in the middle, or None."""
+
+
 class Digits:
     """1,797 handwritten digits of 8x8 pixels, 0..16, that come with scikit-learn. Alpaydin and Kaynak (1998)."""
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from aeexp.data.sources import Part
+from aeexp.data.sources import Part, Recorded
 from aeexp.errors import UserError
 
 RATE = 8000  # samples a second
@@ -17,6 +17,8 @@ RATE = 8000  # samples a second
 
 class Sound(ABC):
     """What is seen of a recording."""
+
+    rate: int | None  # samples a second of what can be heard again, or None
 
     def __init__(self, samples: int) -> None:
         self.samples = samples
@@ -29,6 +31,8 @@ class Sound(ABC):
 class Raw(Sound):
     """The samples themselves, (samples,); silence is 1/2."""
 
+    rate = RATE
+
     def __call__(self, windows: Tensor) -> Tensor:
         return (windows + 1) / 2
 
@@ -38,6 +42,8 @@ class LogMel(Sound):
 
     mel(f) = 2595 log10(1 + f / 700), triangles as in Davis and Mermelstein (1980).
     """
+
+    rate = None
 
     def __init__(self, samples: int, bands: int, hop: int, fft: int, decibels: float) -> None:
         super().__init__(samples)
@@ -56,7 +62,7 @@ class LogMel(Sound):
         return (1 + level / self.decibels).clamp(0, 1)[:, None]
 
 
-class SpokenDigits:
+class SpokenDigits(Recorded):
     """3,000 recordings of six speakers, `{digit}_{speaker}_{index}.wav`; indices 0 to 4 are the test part.
 
     Jackson (2018), Free spoken digit dataset. Each is cut, or filled with silence, to the samples that `sound` takes.
@@ -64,6 +70,10 @@ class SpokenDigits:
 
     def __init__(self, folder: str, sound: Sound) -> None:
         self.folder, self.sound = folder, sound
+
+    @property
+    def rate(self) -> int | None:
+        return self.sound.rate
 
     def prepare(self, root: Path) -> None:
         """UserError where there is no recording."""

@@ -118,8 +118,9 @@ def charts(titles: Sequence[str], height: float) -> tuple[Figure, list[Axes]]:
 
 
 def three(value: float) -> str:
-    """Three significant digits, also where they are zeros."""
-    return f"{value:#.3g}".rstrip(".").replace("-", "−")
+    """Three significant digits, also where they are zeros; two where a caption has no room for three."""
+    text = f"{value:#.3g}".rstrip(".")
+    return (text if len(text) < 6 else f"{value:#.2g}").replace("-", "−")
 
 
 def width(text: str, size: float) -> float:

@@ -31,7 +31,7 @@ class Filters:
         ink = colour(subject.kind)
         lines = (0.5 + 0.5 * shown / largest).split(self.columns)
         rows = [Row("", line, ink=ink) for line in lines]
-        return Result({}, {"filters": grid([rows], 1.0, [f"black to white: −{three(largest)} to {three(largest)}"])})
+        return Result({}, {"filters": grid([rows], 1.0, [f"|w| ≤ {three(largest)}"])})
 
 
 def first_weights(subject: Subject) -> Tensor:

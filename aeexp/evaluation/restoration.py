@@ -5,7 +5,7 @@
     gain                                psnr - input_psnr, dB
 
 PSNR as in `reconstruction`, of the mean squared error over all test images, which is finite where a single image is
-left as it was. The same noise for every model: it is drawn from `seed`.
+left as it was. The same noise for every model: it is drawn from `seed`. What can be heard is also left as sound.
 """
 
 from math import log10, prod
@@ -13,7 +13,9 @@ from math import log10, prod
 import torch
 from torch import Tensor, nn
 
-from aeexp.evaluation.figures import rows_of_images
+from aeexp.colours import colour
+from aeexp.evaluation.figures import GREY, Row, grid
+from aeexp.evaluation.sounds import wav
 from aeexp.evaluation.subject import Result, Subject
 from aeexp.types import Batch
 
@@ -43,8 +45,11 @@ class Restoration:
         psnr, input_psnr = (10 * log10(peak / e) if e > 0 else float("inf") for e in (error, own))
         metrics = {"squared_error": error, "psnr": psnr, "input_squared_error": own, "input_psnr": input_psnr}
         gain = {"gain": psnr - input_psnr} if own > 0 else {}
-        rows = {"input": corrupted, "output": restored, "truth": truth}
-        return Result({**metrics, **gain}, {"restorations": rows_of_images(rows, data.scale)})
+        shown = {"input": corrupted, "output": restored, "truth": truth}
+        inks = (GREY, colour(subject.kind), GREY)
+        rows = [Row(name, x, ink=ink) for (name, x), ink in zip(shown.items(), inks, strict=True)]
+        heard = {f"restorations-{name}": wav(x, data.scale, data.rate) for name, x in shown.items() if data.rate}
+        return Result({**metrics, **gain}, {"restorations": grid([rows], data.scale)}, heard)
 
     def _restored(self, subject: Subject, x: Tensor) -> tuple[Tensor, Tensor]:
         corrupted = self.corruption(x)

@@ -31,12 +31,14 @@ class Splits(Protocol):
     shape: tuple[int, ...]
     classes: int
     scale: float
+    rate: int | None  # samples a second, where an example can be heard
 
 
 @dataclass(frozen=True)
 class Result:
     metrics: dict[str, float]  # None where the kind cannot answer
     figures: dict[str, Figure] = field(default_factory=dict)
+    sounds: dict[str, bytes] = field(default_factory=dict)  # WAV files
 
 
 class Errors(NamedTuple):

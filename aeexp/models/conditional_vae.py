@@ -56,7 +56,7 @@ class ConditionalVAE(Factored):
     def _with(self, values: Tensor, y: Tensor | None) -> Tensor:
         """(B, F), labels (B,) -> (B, F + classes)"""
         if y is None:
-            y = torch.full((len(values),), -1, device=values.device)
+            y = torch.full(values.shape[:1], -1, device=values.device)
         known = one_hot(y.clamp_min(0), self.classes) * (y >= 0)[:, None]  # (B, classes)
         return torch.cat([values, known.to(values)], dim=1)
 

@@ -65,9 +65,9 @@ class Diffusion(Autoencoder):
 
     def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         times = torch.linspace(len(self.abar) - 1, 0, self.sampled + 1).round().long().to(z.device)
-        x_t = self.x_T.expand(len(z), *self.x_T.shape[1:])
+        x_t = self.x_T.expand(z.shape[0], *self.x_T.shape[1:])
         for now, then in pairwise(times):
-            t = now.expand(len(z))
+            t = now.expand(z.shape[0])
             eps, abar, before = self.predicted(x_t, t, z), self._abar(t), self.abar[then]
             x = ((x_t - (1 - abar).sqrt() * eps) / abar.sqrt()).clamp(-1, 1)
             x_t = before.sqrt() * x + (1 - before).sqrt() * eps

@@ -71,7 +71,7 @@ class Masked(Autoencoder):
         return self.likelihood.mean(self.whole(self._write(z, self._all(z))))
 
     def reconstruct(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        visible = self.fixed[: self.visible].expand(len(x), -1)
+        visible = self.fixed[: self.visible].expand(x.shape[0], -1)
         drawn = self.likelihood.mean(self._write(self._read(x, visible).mean, visible))  # (B, N, P)
         return self.whole(_put(drawn, visible, _taken(self.patches(x), visible)))
 
@@ -81,11 +81,11 @@ class Masked(Autoencoder):
 
     def _write(self, z: Tensor, visible: Tensor) -> Tensor:
         """(B, V, D), their places (B, V) -> theta of all patches, (B, N, P)"""
-        blank = self.mask_token.expand(len(z), *self.positions.places.shape)  # (B, N, width)
+        blank = self.mask_token.expand(z.shape[0], *self.positions.places.shape)  # (B, N, width)
         return self.decoder(self.positions(_put(blank, visible, self.widen(z))))
 
     def _all(self, values: Tensor) -> Tensor:
-        return torch.arange(len(self.positions.places), device=values.device).expand(len(values), -1)
+        return torch.arange(len(self.positions.places), device=values.device).expand(values.shape[0], -1)
 
 
 def _taken(tokens: Tensor, places: Tensor) -> Tensor:

@@ -24,19 +24,17 @@ little; then k = n, and `promised` tells that it is 1 / (n + 1). The validation 
 from math import ceil
 
 import numpy as np
-import torch
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
-from torch import Tensor
 
 from aeexp.data.examples import Examples
 from aeexp.data.images import Images
 from aeexp.errors import Unanswerable, UserError
-from aeexp.evaluation.anomaly_figures import Values, histograms, rocs
-from aeexp.evaluation.detectors import Baselines, Score, of_kind
+from aeexp.evaluation.anomaly_figures import Values, histograms, labelled, rocs
+from aeexp.evaluation.detectors import Baselines, Score, diverged, of_kind
 from aeexp.evaluation.subject import Result, Splits, Subject
 
 RECALL = 0.95
-HIDDEN = "hidden"  # classes of the run's own data
+HIDDEN = "hidden classes"  # the group from the run's own test part
 
 
 class Anomaly:
@@ -47,14 +45,16 @@ class Anomaly:
 
     def __call__(self, subject: Subject) -> Result:
         data = subject.data
-        normal = data.view.normal(data.test.y)
-        hidden = ~normal & (data.test.y >= 0)
+        normal = data.view.normal(data.test.y).numpy()
+        hidden = ~normal & (data.test.y >= 0).numpy()
         others = {name: test_part(other, data.scale) for name, other in self.against.items() if _foreign(other, data)}
         if not hidden.any() and not others:
             raise self._nothing(data)
 
         def values(score: Score) -> Values:
             own, strange = score(data.test), {name: score(part) for name, part in others.items()}
+            if not all(np.isfinite(each).all() for each in (own, *strange.values())):
+                raise diverged()
             return Values(own[normal], {HIDDEN: own[hidden], **strange} if hidden.any() else strange)
 
         scores = of_kind(subject)
@@ -88,40 +88,35 @@ def test_part(other: Images, scale: float) -> Examples:
     return Examples(other.test.x, other.test.y, other.factor * scale / other.scale)
 
 
-def threshold(val: Tensor, rate: float) -> float:
+def threshold(val: np.ndarray, rate: float) -> float:
     """Normal scores (n,) -> the one which a new normal score exceeds with a probability of at most `rate`."""
     k = ceil((len(val) + 1) * (1 - rate) - 1e-9)  # 20 * (1 - 0.05) is 19, not a little more
-    return val.sort().values[min(k, len(val)) - 1].item()
+    return float(np.sort(val)[min(k, len(val)) - 1])
 
 
 def judged(values: Values, limit: float) -> dict[str, float]:
     """All measures of one score."""
     normal, strange = values
-    metrics = {"threshold": limit, "false_alarms": (normal > limit).double().mean().item()}
+    metrics = {"threshold": limit, "false_alarms": float((normal > limit).mean())}
     for group, scores in strange.items():
-        of_group = measures(normal, scores) | {"detected": (scores > limit).double().mean().item()}
+        of_group = measures(normal, scores) | {"detected": float((scores > limit).mean())}
         metrics |= {f"{measure}{_end(group)}": value for measure, value in of_group.items()}
     return metrics
 
 
-def auroc(normal: Tensor, strange: Tensor) -> float:
-    return float(roc_auc_score(*_labelled(normal, strange)))
+def auroc(normal: np.ndarray, strange: np.ndarray) -> float:
+    return float(roc_auc_score(*labelled(normal, strange)))
 
 
-def measures(normal: Tensor, strange: Tensor) -> dict[str, float]:
+def measures(normal: np.ndarray, strange: np.ndarray) -> dict[str, float]:
     """Of the scores (n,) of normal and (m,) of anomalous examples."""
-    truth, scores = _labelled(normal, strange)
+    truth, scores = labelled(normal, strange)
     false_alarms, recall, _ = roc_curve(truth, scores, drop_intermediate=False)
     return {
         "auroc": auroc(normal, strange),
         "average_precision": float(average_precision_score(truth, scores)),
         "fpr95": float(false_alarms[np.searchsorted(recall, RECALL)]),
     }
-
-
-def _labelled(normal: Tensor, strange: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """0 for normal, 1 for anomalous, and the scores: (n + m,) each."""
-    return np.repeat([0, 1], [len(normal), len(strange)]), torch.cat([normal, strange]).numpy()
 
 
 def _foreign(other: Images, data: Splits) -> bool:

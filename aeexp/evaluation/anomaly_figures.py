@@ -6,68 +6,73 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.metrics import auc, roc_curve
-from torch import Tensor
 
 from aeexp.colours import colour
+from aeexp.evaluation.figures import FONT, GREY, INK, SMALL, charts
 
-BINS = 50
+BINS = 40
 STYLES = ("-", "--", ":", "-.")
-GREY = "0.6"
-plain = {"fontsize": 7}
 
 
 class Values(NamedTuple):
     """What one score gives, (n,) float64 each."""
 
-    normal: Tensor
-    strange: dict[str, Tensor]  # by the name of their group
+    normal: np.ndarray
+    strange: dict[str, np.ndarray]  # by the name of their group
+
+
+def labelled(normal: np.ndarray, strange: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """0 for normal and 1 for anomalous, and the scores: (n + m,) each."""
+    return np.repeat([0, 1], [len(normal), len(strange)]), np.concatenate([normal, strange])
 
 
 def histograms(found: dict[str, Values], limits: dict[str, float], kind: str) -> Figure:
-    """A row a score, over the range of nearly all of its values: a few extreme ones would leave nothing to see."""
-    figure = Figure(figsize=(3.5, 0.3 + 1.2 * len(found)), dpi=200, layout="constrained")
-    for axes, (name, values) in zip(figure.subplots(len(found), 1, squeeze=False).flat, found.items(), strict=True):
+    """A chart a score, the share of examples in each bin; the last bin holds all that lies beyond."""
+    figure, charted = charts([name.replace("_", " ") for name in found], 1.6)
+    for axes, (name, values) in zip(charted, found.items(), strict=True):
         _histogram(axes, values, kind)
-        axes.axvline(limits[name], color="black", linewidth=0.8, linestyle=":", label="threshold")
-        axes.set_xlabel(name.replace("_", " "), **plain)
+        axes.axvline(limits[name], color=INK, linewidth=0.8, linestyle=(0, (1, 1)), label="threshold")
         axes.set_yticks([])
-        axes.tick_params(labelsize=6)
-    figure.axes[0].legend(fontsize=6, frameon=False)
-    figure.supylabel("share of examples", **plain)
+    charted[0].set_ylabel("share of examples")
+    handles, names = charted[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside upper center", ncols=len(names), fontsize=FONT, frameon=False)
     return figure
 
 
 def _histogram(axes: Axes, values: Values, kind: str) -> None:
-    groups = {"normal": values.normal, **values.strange}
-    low, high = (np.quantile(np.concatenate([*groups.values()]), q) for q in (0, 0.995))
-    bins = np.linspace(low, max(high, low + 1e-12), BINS).tolist()
-    for (name, scores), style in zip(groups.items(), ("-", *STYLES), strict=False):
-        look = (
-            {"histtype": "stepfilled", "color": "0.8"}
-            if name == "normal"
-            else {"histtype": "step", "color": colour(kind), "linestyle": style, "linewidth": 0.9}
-        )
-        axes.hist(np.clip(scores, low, high), bins, weights=np.full(len(scores), 1 / len(scores)), label=name, **look)
+    """Up to where half of the strangest group lies: its tail would leave the normal ones a single bin."""
+    low = min(scores.min() for scores in (values.normal, *values.strange.values()))
+    high = max(np.quantile(values.normal, 0.999), *(np.median(scores) for scores in values.strange.values()))
+    bins = np.linspace(low, max(high, low + 1e-9), BINS)
+
+    def draw(name: str, scores: np.ndarray, **look: object) -> None:
+        shares = np.histogram(scores.clip(bins[0], bins[-1]), bins)[0] / len(scores)
+        axes.stairs(shares, bins, label=name, **look)  # type: ignore[arg-type]
+
+    draw("normal", values.normal, fill=True, color="0.8")
+    for (name, scores), style in zip(values.strange.items(), STYLES, strict=False):
+        draw(name, scores, color=colour(kind), linestyle=style, linewidth=0.9)
 
 
 def rocs(found: dict[str, Values], beside: dict[str, Values], kind: str) -> Figure:
-    """A panel a group of anomalous examples; the kind's scores in its colour, the baselines in grey."""
+    """A chart a group of anomalous examples; the kind's scores in its colour, the baselines `beside` in grey."""
     groups = list(next(iter(found.values())).strange)
-    figure = Figure(
-        figsize=(max(3.5, 2.4 * len(groups)), 4.0 if len(groups) == 1 else 3.6), dpi=200, layout="constrained"
-    )
-    for axes, group in zip(figure.subplots(1, len(groups), squeeze=False).flat, groups, strict=True):
-        for scores, shade in ((beside, GREY), (found, colour(kind))):
+    figure, charted = charts(groups, 3.6 if len(groups) == 1 else 3.2)
+    for axes, group in zip(charted, groups, strict=True):
+        for scores, shade in ((found, colour(kind)), (beside, GREY)):
             for (name, (normal, strange)), style in zip(scores.items(), STYLES, strict=False):
-                truth = np.repeat([0, 1], [len(normal), len(strange[group])])
-                x, y, _ = roc_curve(truth, np.concatenate([normal, strange[group]]))
-                label = f"{name.replace('_', ' ')} {auc(x, y):.3f}"
+                x, y, _ = roc_curve(*labelled(normal, strange[group]))
+                label = f"{name.replace('_', ' ')}  {auc(x, y):.3f}"
                 axes.plot(x, y, color=shade, linestyle=style, linewidth=1, label=label)
-        axes.plot([0, 1], [0, 1], color="0.85", linewidth=0.6, zorder=0)
-        axes.set_aspect("equal")
-        axes.set_title(f"anomalous: {group}", **plain)
-        axes.set_xlabel("false alarms", **plain)
-        axes.set_ylabel("anomalies found", **plain)
-        axes.tick_params(labelsize=6)
-        axes.legend(fontsize=6, frameon=False, title="AUROC", title_fontsize=6, loc="lower right")
+        axes.plot([0, 1], [0, 1], color="0.85", linewidth=0.5, zorder=0)
+        axes.set(aspect="equal", xlabel="false alarms")
+        axes.legend(
+            fontsize=SMALL,
+            frameon=False,
+            title="AUROC",
+            title_fontsize=SMALL,
+            loc="upper center",
+            bbox_to_anchor=(0.5, -0.2),
+        )
+    charted[0].set_ylabel("anomalies found")
     return figure

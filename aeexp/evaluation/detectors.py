@@ -18,8 +18,8 @@ Of baselines that know the pixels alone:
 """
 
 from collections.abc import Callable
-from contextlib import suppress
 
+import numpy as np
 import torch
 from sklearn.covariance import LedoitWolf
 from sklearn.decomposition import PCA
@@ -30,19 +30,27 @@ from aeexp.data.examples import Examples
 from aeexp.errors import Unanswerable, UserError
 from aeexp.evaluation.subject import BATCH, Subject
 
-Score = Callable[[Examples], Tensor]  # of N examples -> (N,) float64
+Score = Callable[[Examples], np.ndarray]  # of N examples -> (N,) float64
 
 
 def of_kind(subject: Subject) -> dict[str, Score]:
-    """A kind without a code has no code_density."""
-    scores: dict[str, Score] = {
-        "squared_error": lambda part: subject.errors(part).squared,
-        "nats": lambda part: subject.errors(part).nats,
+    """A kind without a code has no code_density. Unanswerable where codes are not finite."""
+    errors: dict[str, Score] = {
+        "squared_error": lambda part: subject.errors(part).squared.numpy(),
+        "nats": lambda part: subject.errors(part).nats.numpy(),
     }
-    with suppress(Unanswerable):
-        distance = mahalanobis(subject.codes(subject.data.train))
-        scores["code_density"] = lambda part: distance(subject.codes(part))
-    return scores
+    try:
+        codes = subject.codes(subject.data.train)
+    except Unanswerable:
+        return errors
+    if not codes.isfinite().all():
+        raise diverged()
+    distance = mahalanobis(codes)
+    return {**errors, "code_density": lambda part: distance(subject.codes(part)).numpy()}
+
+
+def diverged() -> Unanswerable:
+    return Unanswerable("what this run gives is not finite, so that it orders nothing: choose a smaller optimizer.lr")
 
 
 def mahalanobis(codes: Tensor) -> Callable[[Tensor], Tensor]:
@@ -89,4 +97,4 @@ class Baselines:
 
 def _each(function: Callable[[Tensor], Tensor]) -> Score:
     """function((B, P)) -> (B,), over all examples"""
-    return lambda part: torch.cat([function(batch.x.flatten(1)).double() for batch in part.batches(BATCH)])
+    return lambda part: torch.cat([function(batch.x.flatten(1)).double() for batch in part.batches(BATCH)]).numpy()

@@ -27,11 +27,14 @@ def labelled(normal: np.ndarray, strange: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 def histograms(found: dict[str, Values], limits: dict[str, float], kind: str) -> Figure:
-    """A chart a score, the share of examples in each bin; the last bin holds all that lies beyond."""
+    """A chart a score: the share of examples in each bin, linear up to the usual normal score, logarithmic above."""
     figure, charted = charts([name.replace("_", " ") for name in found], 1.6)
     for axes, (name, values) in zip(charted, found.items(), strict=True):
         _histogram(axes, values, kind)
         axes.axvline(limits[name], color=INK, linewidth=0.8, linestyle=(0, (1, 1)), label="threshold")
+        most = max(scores.max() for scores in (values.normal, *values.strange.values()))
+        axes.set_xticks([limits[name], most], [f"{value:.3g}" for value in (limits[name], most)])
+        axes.set_xticks([], minor=True)
         axes.set_yticks([])
     charted[0].set_ylabel("share of examples")
     handles, names = charted[0].get_legend_handles_labels()
@@ -40,10 +43,11 @@ def histograms(found: dict[str, Values], limits: dict[str, float], kind: str) ->
 
 
 def _histogram(axes: Axes, values: Values, kind: str) -> None:
-    """Up to where half of the strangest group lies: its tail would leave the normal ones a single bin."""
-    low = min(scores.min() for scores in (values.normal, *values.strange.values()))
-    high = max(np.quantile(values.normal, 0.999), *(np.median(scores) for scores in values.strange.values()))
-    bins = np.linspace(low, max(high, low + 1e-9), BINS)
+    every = np.concatenate([values.normal, *values.strange.values()])
+    usual = max(float(np.median(np.abs(values.normal))), 1e-9)
+    low, high = np.arcsinh(every.min() / usual), np.arcsinh(every.max() / usual)
+    bins = usual * np.sinh(np.linspace(low, max(high, low + 1e-9), BINS))
+    axes.set_xscale("asinh", linear_width=usual)
 
     def draw(name: str, scores: np.ndarray, **look: object) -> None:
         shares = np.histogram(scores.clip(bins[0], bins[-1]), bins)[0] / len(scores)
@@ -57,7 +61,8 @@ def _histogram(axes: Axes, values: Values, kind: str) -> None:
 def rocs(found: dict[str, Values], beside: dict[str, Values], kind: str) -> Figure:
     """A chart a group of anomalous examples; the kind's scores in its colour, the baselines `beside` in grey."""
     groups = list(next(iter(found.values())).strange)
-    figure, charted = charts(groups, 3.6 if len(groups) == 1 else 3.2)
+    figure, charted = charts(groups, 3.5)
+    place = {"loc": "lower right"} if len(groups) == 1 else {"loc": "upper center", "bbox_to_anchor": (0.5, -0.2)}
     for axes, group in zip(charted, groups, strict=True):
         for scores, shade in ((found, colour(kind)), (beside, GREY)):
             for (name, (normal, strange)), style in zip(scores.items(), STYLES, strict=False):
@@ -66,13 +71,6 @@ def rocs(found: dict[str, Values], beside: dict[str, Values], kind: str) -> Figu
                 axes.plot(x, y, color=shade, linestyle=style, linewidth=1, label=label)
         axes.plot([0, 1], [0, 1], color="0.85", linewidth=0.5, zorder=0)
         axes.set(aspect="equal", xlabel="false alarms")
-        axes.legend(
-            fontsize=SMALL,
-            frameon=False,
-            title="AUROC",
-            title_fontsize=SMALL,
-            loc="upper center",
-            bbox_to_anchor=(0.5, -0.2),
-        )
+        axes.legend(fontsize=SMALL, frameon=False, title="AUROC", title_fontsize=SMALL, **place)
     charted[0].set_ylabel("anomalies found")
     return figure

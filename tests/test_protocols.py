@@ -73,7 +73,16 @@ def probe(**settings):
 
 
 def fine_tune(**settings):
-    defaults = {"hidden": [8], "activation": "ReLU", "initialization": Torch(), "frozen": True, "epochs": 15}
+    defaults = {
+        "labels": [1.0],
+        "draws": 2,
+        "stratified": False,
+        "hidden": [8],
+        "activation": "ReLU",
+        "initialization": Torch(),
+        "frozen": True,
+        "epochs": 15,
+    }
     defaults |= {"batch_size": 20, "optimizer": partial(torch.optim.Adam, lr=0.02), "seed": 0}
     return FineTune(**defaults | settings)
 
@@ -163,6 +172,13 @@ def test_fine_tuning_uses_the_labelled_examples_alone():
     partly = subject(Oracle(corner))
     partly.data.train.y[50:] = -1
     assert fine_tune()(partly).metrics["labels"] == 50
+
+
+def test_fine_tuning_with_fewer_labels_is_drawn_several_times():
+    metrics = fine_tune(labels=[40, 1.0], frozen=False)(subject(Oracle(corner))).metrics
+    assert set(metrics) == {"accuracy", "accuracy_40", "accuracy_40_std", "labels"}
+    assert metrics["accuracy"] == 1.0
+    assert CHANCE[1] < metrics["accuracy_40"] <= 1.0
 
 
 def test_a_perfect_reconstruction_has_no_error():

@@ -3,6 +3,7 @@
 The second phase of table=semi_supervised: a head of `hidden` units and one logit a class on the mean code, softmax
 cross-entropy on the labelled training examples, encoder and head together, or the head alone where the encoder is
 `frozen`. The encoder's moments of the optimizer go on from the first phase; the head starts afresh.
+`labels` of the labelled training examples, drawn `draws` times where that is not all of them.
 A purely supervised network is `model=random`, an encoder that saw no first phase.
 """
 
@@ -17,7 +18,7 @@ from torch.optim import Optimizer
 
 from aeexp.activations import activation as named
 from aeexp.data.examples import Examples, Shuffled
-from aeexp.data.labels import draw
+from aeexp.evaluation.regimes import Regimes
 from aeexp.evaluation.subject import Result, Subject, refuse_without_labels
 from aeexp.models.base import Autoencoder
 
@@ -25,6 +26,9 @@ from aeexp.models.base import Autoencoder
 class FineTune:
     def __init__(
         self,
+        labels: list[int | float],
+        draws: int,
+        stratified: bool,
         hidden: list[int],
         activation: str,
         initialization: Callable[[nn.Module], None],
@@ -37,17 +41,27 @@ class FineTune:
         self.hidden, self.activation, self.initialization = hidden, activation, initialization
         self.frozen, self.epochs, self.batch_size = frozen, epochs, batch_size
         self.optimizer, self.seed = optimizer, seed
+        self.regimes = Regimes(labels, draws, stratified, seed)
 
     def __call__(self, subject: Subject) -> Result:
         """Leaves the subject's model and optimizer as they are."""
-        torch.manual_seed(self.seed)
         train, test = subject.data.train, subject.data.test
         refuse_without_labels(train, test)
-        labelled = draw(train.y, 1.0, False, self.seed)
-        data = Examples(train.x[labelled], train.y[labelled], train.factor)
+
+        def accuracy(chosen: Tensor) -> float:
+            labelled = Examples(train.x[chosen], train.y[chosen], train.factor)
+            classifier = self._trained(subject, labelled)
+            right = subject.map(lambda batch: classifier(batch.x).argmax(1) == batch.y, test)
+            return right.double().mean().item()
+
+        labels = float((train.y >= 0).sum())
+        return Result({**self.regimes.accuracies(train.y, accuracy), "labels": labels})
+
+    def _trained(self, subject: Subject, data: Examples) -> "Classifier":
+        torch.manual_seed(self.seed)
         model, first_phase = copy.deepcopy((subject.model, subject.optimizer))
         model.requires_grad_(not self.frozen)
-        head = self._head(subject.codes(test).shape[1], subject.data.classes)
+        head = self._head(subject.codes(subject.data.test).shape[1], subject.data.classes)
         classifier = Classifier(model, head)
         trained = [p for p in classifier.parameters() if p.requires_grad]
         optimizer = self.optimizer(trained)
@@ -61,8 +75,7 @@ class FineTune:
                 optimizer.zero_grad()
                 cross_entropy(classifier(x), y).backward()
                 optimizer.step()
-        right = subject.map(lambda batch: classifier(batch.x).argmax(1) == batch.y, test)
-        return Result({"accuracy": right.double().mean().item(), "labels": float(len(data))})
+        return classifier
 
     def _head(self, dim: int, classes: int) -> nn.Module:
         """(B, D) -> (B, classes) logits"""

@@ -1,10 +1,9 @@
 """The k nearest of many codes, exactly, by matrix products of which no row is kept.
 
 ||q - t||^2 = ||q||^2 + (||t||^2 - 2 q.t), where ||q||^2 is the same for all t. The products come in tiles, and of each
-group of `DEEP` of them only the least stays: whatever is among the k nearest lies in one of the k groups with the
-least minima, and these in the k columns of groups with the least minima of minima. Their members alone are compared
-again, by their differences. Memory, in floats: a tile, n / 16 and 32 k D for each of 256 queries; 90 MB for n = 60,000,
-D = 784 and k = 5.
+group of them only the least stays: whatever is among the k nearest lies in one of the k groups with the least minima,
+and these in the k columns of groups with the least minima of minima. Their members alone are compared again, by their
+differences. Memory beside the codes, once in tiles: under 20 MB, and k D floats where that is more.
 """
 
 from abc import ABC, abstractmethod
@@ -17,7 +16,8 @@ from torch.nn.functional import normalize
 from aeexp.errors import UserError
 
 QUERIES = 256  # at once
-DEEP, ACROSS = 16, 128  # a tile is DEEP codes of each of ACROSS groups
+ACROSS, TALL, DEEP = 128, 32, 16  # the tile of one product is `deep`, up to DEEP, codes of each of ACROSS groups
+FLOATS = 2**20  # compared at once by their differences
 
 
 class Geometry(ABC):
@@ -59,14 +59,15 @@ class Neighbours:
         # far from the origin the products lose digits; a whole number keeps 0 and 1 exact
         self.centre = codes.mean(0).round()
         self.codes = codes - self.centre
-        self.tall = ceil(len(codes) / (DEEP * ACROSS))  # groups of a column, and tiles
-        padded = codes.new_zeros(self.tall * DEEP * ACROSS, codes.shape[1] + 1)
+        self.deep = min(DEEP, ceil(len(codes) / (TALL * ACROSS)))
+        self.tall = ceil(len(codes) / (self.deep * ACROSS))  # groups of a column, and tiles
+        padded = codes.new_zeros(self.tall * self.deep * ACROSS, codes.shape[1] + 1)
         padded[: len(codes), :-1] = -2 * self.codes
         padded[:, -1] = torch.inf
         padded[: len(codes), -1] = self.codes.square().sum(1)
-        # code i of the N is number i % DEEP of group i // DEEP, which is the tile's of column i // DEEP // tall
-        tiles = padded.view(ACROSS, self.tall, DEEP, -1).permute(1, 3, 2, 0)
-        self.tiles = tiles.reshape(self.tall, -1, DEEP * ACROSS)  # (tiles, D + 1, codes)
+        # code i is in group i // deep, and this in column i // deep // tall: what is earlier has the lesser number
+        tiles = padded.view(ACROSS, self.tall, self.deep, -1).permute(1, 3, 2, 0)
+        self.tiles = tiles.reshape(self.tall, -1, self.deep * ACROSS)  # (tiles, D + 1, codes)
 
     def nearest(self, queries: Tensor, k: int) -> Tensor:
         """(M, D) -> (M, k) positions of the nearest, the nearest first, and of equally near ones the earlier."""
@@ -78,19 +79,25 @@ class Neighbours:
         columns = _first(least.amin(1), torch.arange(ACROSS).expand(len(queries), -1), k)
         minima = least.gather(2, columns[:, None].expand(-1, self.tall, -1)).transpose(1, 2).flatten(1)
         groups = _first(minima, _members(columns, self.tall), k)
-        codes = _members(groups, DEEP)
-        rows = self.codes[codes.clamp(max=len(self.codes) - 1)]  # (B, k DEEP, D)
-        distances = (rows - queries[:, None]).square_().sum(2)
-        return _first(distances.masked_fill(codes >= len(self.codes), torch.inf), codes, k)
+        codes = _members(groups, self.deep)
+        some = max(1, FLOATS // (codes.shape[1] * queries.shape[1]))
+        parts = zip(queries.split(some), codes.split(some), strict=True)
+        return _first(torch.cat([self._distances(*part) for part in parts]), codes, k)
+
+    def _distances(self, queries: Tensor, codes: Tensor) -> Tensor:
+        """Of queries (B, D) to the codes of these numbers (B, n) -> (B, n); infinite where there is none."""
+        there = codes < len(self.codes)
+        rows = self.codes[codes.where(there, 0)]  # (B, n, D)
+        return (rows - queries[:, None]).square_().sum(2).where(there, torch.inf)
 
     def _least(self, queries: Tensor) -> Tensor:
         """The least ||t||^2 - 2 q.t of each group, (B, tall, ACROSS)"""
         asked = torch.cat([queries, queries.new_ones(len(queries), 1)], 1)
         least = queries.new_empty(len(queries), self.tall, ACROSS)
-        tile = queries.new_empty(len(queries), DEEP * ACROSS)  # one, again and again: it stays in the cache
+        tile = queries.new_empty(len(queries), self.deep * ACROSS)  # used again and again: it stays in the cache
         for codes, minima in zip(self.tiles, least.unbind(1), strict=True):
             torch.mm(asked, codes, out=tile)
-            torch.amin(tile.view(-1, DEEP, ACROSS), 1, out=minima)
+            torch.amin(tile.view(-1, self.deep, ACROSS), 1, out=minima)
         return least
 
 

@@ -155,9 +155,10 @@ def test_every_kind_trains_or_is_refused_with_every_code(model, code, batch):
 @pytest.mark.slow
 @pytest.mark.parametrize("evaluation", options("evaluation"))
 @pytest.mark.parametrize("model", MODELS)
-def test_every_protocol_measures_every_kind(evaluation, model):
+def test_every_protocol_measures_every_kind(evaluation, model, tmp_path_factory, monkeypatch):
     from aeexp.app.build import build
 
+    monkeypatch.chdir(tmp_path_factory.getbasetemp())  # for what protocols keep beside the runs
     words = [f"model={model}", f"evaluation=[{evaluation}]", "bottleneck=8"]
     task, data = made(*words)
     node = configured(*words)["evaluation"][evaluation]

@@ -1,0 +1,104 @@
+"""How good generated examples are, beside how good real ones would be. The pictures themselves are in `samples`.
+
+On features of a classifier (aeexp.evaluation.features), of n samples and n test examples:
+
+    frechet     |m - m'|^2 + tr(C + C' - 2 (C C')^1/2), means and covariances of the two sets of features: the distance
+                of two Gaussians. Heusel et al. (2017), GANs trained by a two time-scale update rule, eq. 6
+    precision   the fraction of the samples that lie in the manifold of the test examples: are they real?
+    recall      the fraction of the test examples that lie in the manifold of the samples: are they all there is?
+                A set's manifold is the union of balls around its members, each up to the k-th nearest other one.
+                Kynkäänniemi et al. (2019), Improved precision and recall metric, eq. 1 and 2
+
+each again as `_train`, of n training examples as if they were samples: what a perfect generator would get with so few;
+and as `_reconstructions`, of what the kind makes of these: what its decoder would get from perfectly drawn codes. Also
+
+    nearest     the mean distance of a sample to the training example nearest to it in pixels, over that of a test
+                example: far below 1 the samples are copies, or duller than the data are, and the picture tells which
+    accuracy    of the classifier, on the test examples
+    samples     n
+
+A kind without a prior draws codes from a density that is fitted to its codes (aeexp.evaluation.densities); one that
+reads labels gets those of training examples, drawn at random. Memory: the features, BATCH examples, `neighbours` of
+them, and blocks of BATCH x BATCH distances.
+"""
+
+import torch
+from torch import Tensor
+
+from aeexp.colours import colour
+from aeexp.data.examples import Examples
+from aeexp.errors import UserError
+from aeexp.evaluation.densities import Density, generated, origin
+from aeexp.evaluation.features import Features, Known
+from aeexp.evaluation.fidelity import Manifold, frechet, nearest
+from aeexp.evaluation.figures import Row, grid
+from aeexp.evaluation.subject import BATCH, Result, Subject
+from aeexp.types import Batch
+
+SHOWN = 10
+
+
+class Generation:
+    def __init__(self, features: Features, density: Density, samples: int, k: int, neighbours: int, seed: int) -> None:
+        if min(k, neighbours) < 1 or samples <= k:
+            raise UserError(
+                f"evaluation=[generation] scores samples={samples} by k={k} neighbours, and looks for the training "
+                f"examples next to neighbours={neighbours} of them: choose at least 1 of each, and more samples than k"
+            )
+        self.features, self.density, self.samples, self.k = features, density, samples, k
+        self.neighbours, self.seed = neighbours, seed
+
+    def __call__(self, subject: Subject) -> Result:
+        train, test = subject.data.train, subject.data.test
+        known = self.features.of(subject.data)
+        n = min(self.samples, len(train), len(test))
+
+        def described(batch: Batch) -> Tensor:
+            return known.describe(batch.x)
+
+        def restored(batch: Batch) -> Tensor:
+            return known.describe(subject.model.reconstruct(batch.x).clamp(0, subject.data.scale))
+
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            real, others = _drawn(test, n), _drawn(train, n)
+            x, features = self._generated(subject, train.y[torch.randint(len(train), (n,))], known)
+        manifold = Manifold(subject.map(described, real), self.k)
+        metrics = {
+            **self.score(manifold, features),
+            **_named("train", self.score(manifold, subject.map(described, others))),
+            **_named("reconstructions", self.score(manifold, subject.map(restored, others))),
+        }
+        distances, places = nearest(x, train)
+        held_out = nearest(real[torch.arange(len(x))].x, train)[0]
+        metrics |= {"nearest": (distances.mean() / held_out.mean()).item()}
+        shown = {"samples": x[:SHOWN], "nearest of\ntraining": train[places[:SHOWN]].x}
+        rows = [Row(name, examples, ink=colour(subject.kind)) for name, examples in shown.items()]
+        figures = {"nearest_training_examples": grid([rows], subject.data.scale)}
+        return Result({**metrics, "accuracy": known.accuracy, "samples": float(n)}, figures)
+
+    def score(self, real: Manifold, features: Tensor) -> dict[str, float]:
+        """Features (n, F) of what is to be scored -> frechet, precision and recall."""
+        return {
+            "frechet": frechet(real.features, features),
+            "precision": real.holds(features),
+            "recall": Manifold(features, self.k).holds(real.features),
+        }
+
+    def _generated(self, subject: Subject, y: Tensor, known: Known) -> tuple[Tensor, Tensor]:
+        """The first `neighbours` of the samples, and the features of all."""
+        kept, features = [], []
+        for number, x in enumerate(generated(subject, origin(subject, self.density).prior, y)):
+            features.append(known.describe(x))
+            kept.append(x[: max(0, self.neighbours - number * BATCH)])
+        return torch.cat(kept), torch.cat(features)
+
+
+def _drawn(part: Examples, n: int) -> Examples:
+    """n of them, from the global generator: a test part may be in the order of its classes."""
+    some = torch.randperm(len(part))[:n]
+    return Examples(part.x[some], part.y[some], part.factor)
+
+
+def _named(what: str, metrics: dict[str, float]) -> dict[str, float]:
+    return {f"{name}_{what}": value for name, value in metrics.items()}

@@ -21,6 +21,7 @@ CELL = 0.55  # inches: the widest cell
 GAP = 0.04  # of a cell's width, around its example
 SERIES = 0.7  # the height of a cell of anything but images, of its width
 LINE = 0.11  # inches, of small type
+EDGE = 0.03  # inches around the picture
 BETWEEN = 0.08  # inches between blocks
 
 
@@ -49,16 +50,17 @@ def grid(blocks: Sequence[Sequence[Row]], scale: float, heads: Sequence[str] = (
     n = max(len(row.examples) for row in rows)
     corner = width(heads[0], SMALL) if len(heads) > 1 else 0.0
     left = max(corner, *(width(row.name, FONT) for row in rows)) + 0.06
-    side = min(CELL, (COLUMN - left) / n)
+    side = min(CELL, (COLUMN - left - EDGE) / n)
     height = side * _ratio(rows[0].examples)
-    places, bottom = _tops(blocks, height, 1.2 * LINE if heads else 0.03)
-    figure = Figure(figsize=(left + n * side + 0.02, bottom), dpi=DPI)
+    places, bottom = _tops(blocks, height, 1.2 * LINE if heads else EDGE)
+    size = (left + n * side + EDGE, bottom)
+    figure = Figure(figsize=size, dpi=DPI)
     axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
-    axes.set(xlim=(0, left + n * side + 0.02), ylim=(bottom, 0), autoscale_on=False)
+    axes.set(xlim=(0, size[0]), ylim=(size[1], 0), autoscale_on=False)
     axes.set_axis_off()
     draw = Cells(axes, rows, scale, side, height)
     for column, head in enumerate(heads, -1):
-        x, aligned = (0.03, "left") if column < 0 else (left + (column + 0.5) * side, "center")
+        x, aligned = (EDGE, "left") if column < 0 else (left + (column + 0.5) * side, "center")
         axes.text(x, LINE, head, ha=aligned, va="baseline", fontsize=SMALL)
     for row, top in zip(rows, places, strict=True):
         axes.text(left - 0.06, top + height / 2, row.name, ha="right", va="center", fontsize=FONT)
@@ -117,6 +119,13 @@ def charts(titles: Sequence[str], height: float) -> tuple[Figure, list[Axes]]:
     return figure, axes
 
 
+def key(figure: Figure, axes: Axes) -> None:
+    """What the colours of a chart stand for, under all charts."""
+    handles, labels = axes.get_legend_handles_labels()
+    look = {"fontsize": SMALL, "frameon": False, "markerscale": 1.5, "handletextpad": 0.1, "columnspacing": 0.8}
+    figure.legend(handles, labels, loc="outside lower center", ncols=10, **look)
+
+
 def three(value: float) -> str:
     """Three significant digits, also where they are zeros; two where a caption has no room for three."""
     text = f"{value:#.3g}".rstrip(".")
@@ -142,4 +151,4 @@ def _tops(blocks: Sequence[Sequence[Row]], height: float, start: float) -> tuple
             tops.append(y)
             y += height + (1.2 * LINE if row.captions else 0)
         y += BETWEEN
-    return tops, y - BETWEEN + 0.03
+    return tops, y - BETWEEN + EDGE

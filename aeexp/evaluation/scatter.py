@@ -17,7 +17,7 @@ from torch import Tensor
 
 from aeexp.colours import colour
 from aeexp.errors import Unanswerable, UserError
-from aeexp.evaluation.figures import SMALL, charts
+from aeexp.evaluation.figures import charts, key
 from aeexp.evaluation.subject import Result, Subject
 
 TOLD_APART = 10  # classes that have colours of their own in a palette; more lie along a rainbow
@@ -47,12 +47,8 @@ class Scatter:
         right.set(xticks=[], yticks=[])
         for axes, places in ((left, plane), (right, self.neighbours(z))):
             draw(axes, places, y, subject.kind)
-        if 0 < len(y.unique()) <= NAMED and (y >= 0).any():
-            handles, labels = left.get_legend_handles_labels()
-            figure.legend(
-                handles, labels, loc="outside lower center", ncols=10, fontsize=SMALL, frameon=False,
-                markerscale=3, handletextpad=0, columnspacing=0.8,
-            )  # fmt: skip
+        if len(y.unique()) <= NAMED and (y >= 0).any():
+            key(figure, left)
         return Result({}, {"scatter": figure})
 
     def neighbours(self, z: Tensor) -> Tensor:
@@ -78,11 +74,9 @@ def linear(z: Tensor, y: Tensor) -> tuple[Tensor, list[str]]:
 def draw(axes: Axes, places: Tensor, y: Tensor, kind: str) -> None:
     """Points (N, 2), a collection of them for each class in y (N,), in the order of the classes."""
     classes = y.unique().tolist()
-    rainbow = colormaps["turbo"].resampled(max(classes) + 1)
+    own = colormaps["tab10" if max(classes) < TOLD_APART else "turbo"].resampled(max(TOLD_APART, max(classes) + 1))
+    size = min(12.0, max(2.0, 2000 / len(y)))  # square points
     for label in classes:
-        own = colormaps["tab10"](label) if max(classes) < TOLD_APART else rainbow(label)
-        x1, x2 = places[y == label].T
-        axes.scatter(
-            x1, x2, s=2, linewidths=0, alpha=0.7, color=own if label >= 0 else colour(kind),
-            label=str(label) if label >= 0 else "unlabelled",
-        )  # fmt: skip
+        name, ink = (str(label), own(label)) if label >= 0 else ("unlabelled", colour(kind))
+        across, up = places[y == label].T
+        axes.scatter(across, up, s=size, linewidths=0, alpha=0.7, color=ink, label=name)

@@ -16,6 +16,10 @@ class Likelihood(nn.Module, ABC):
     def nll(self, theta: Tensor, x: Tensor) -> Tensor:
         """-log p(x | theta): (B, *shape) twice -> (B,) nats"""
 
+    def left_out(self, size: int) -> float:
+        """The constant that `nll` lacks of an x of `size` numbers, in nats: it moves no weight."""
+        return 0.0
+
     @abstractmethod
     def mean(self, theta: Tensor) -> Tensor:
         """The image that theta stands for: (B, *shape) -> (B, *shape)"""
@@ -48,6 +52,9 @@ class SquaredError(Likelihood):
 
     def nll(self, theta: Tensor, x: Tensor) -> Tensor:
         return (x - self.mean(theta)).square().flatten(1).sum(1)
+
+    def left_out(self, size: int) -> float:
+        return 0.5 * size * log(pi)
 
     def mean(self, theta: Tensor) -> Tensor:
         return self.link(theta)

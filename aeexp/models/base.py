@@ -74,21 +74,25 @@ class Factored(Autoencoder, ABC):
         """Starts from random weights, whatever the data."""
 
     def encode(self, x: Tensor, y: Tensor | None = None) -> Code:
-        return self.code(self.encoder(x))
+        return self.coded(x, y)[0]
 
     def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        return self.likelihood.mean(self.decoder(z))
+        return self.likelihood.mean(self.decoder(self.told(z, y)))
 
     def reconstruct(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        code, notes = self.coded(x)
-        return self.likelihood.mean(self.decoder(code.mean, *notes))
+        code, notes = self.coded(x, y)
+        return self.likelihood.mean(self.decoder(self.told(code.mean, y), *notes))
 
-    def recon(self, x: Tensor) -> tuple[Tensor, Code]:
+    def recon(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Code]:
         """-log p(x | z) of the code of the corrupted input, (B,) nats, and that code."""
-        code, notes = self.coded(self.corruption(x))
-        return self.likelihood.nll(self.decoder(code.z, *notes), x), code
+        code, notes = self.coded(self.corruption(x), y)
+        return self.likelihood.nll(self.decoder(self.told(code.z, y), *notes), x), code
 
-    def coded(self, x: Tensor) -> tuple[Code, list[Tensor]]:
+    def coded(self, x: Tensor, y: Tensor | None = None) -> tuple[Code, list[Tensor]]:
         """The code of x, and what the encoder noted for the decoder."""
         h, notes = self.encoder.noting(x)
-        return self.code(h), notes
+        return self.code(self.told(h, y)), notes
+
+    def told(self, values: Tensor, y: Tensor | None) -> Tensor:
+        """What the code reads of features, and the decoder of a code, (B, F): a conditional kind adds the labels."""
+        return values

@@ -20,7 +20,7 @@ from torch.nn.functional import one_hot
 from aeexp.errors import UserError
 from aeexp.models.base import Factored, Parts
 from aeexp.networks.trunk import Network, Trunk
-from aeexp.types import Batch, Code, Loss
+from aeexp.types import Batch, Loss
 
 
 class ConditionalVAE(Factored):
@@ -38,22 +38,10 @@ class ConditionalVAE(Factored):
 
     def loss(self, batch: Batch) -> Loss:
         y = batch.y.where(torch.rand(len(batch.y), device=batch.y.device) >= self.hidden * self.training, -1)
-        h, notes = self.encoder.noting(self.corruption(batch.x))
-        code = self.code(self._with(h, y))
-        theta = self.decoder(self._with(code.z, y), *notes)
-        return Loss({"recon": self.likelihood.nll(theta, batch.x), **code.terms}, code.stats)
+        recon, code = self.recon(batch.x, y)
+        return Loss({"recon": recon, **code.terms}, code.stats)
 
-    def encode(self, x: Tensor, y: Tensor | None = None) -> Code:
-        return self.code(self._with(self.encoder(x), y))
-
-    def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        return self.likelihood.mean(self.decoder(self._with(z, y)))
-
-    def reconstruct(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        h, notes = self.encoder.noting(x)
-        return self.likelihood.mean(self.decoder(self._with(self.code(self._with(h, y)).mean, y), *notes))
-
-    def _with(self, values: Tensor, y: Tensor | None) -> Tensor:
+    def told(self, values: Tensor, y: Tensor | None) -> Tensor:
         """(B, F), labels (B,) -> (B, F + classes)"""
         if y is None:
             y = torch.full(values.shape[:1], -1, device=values.device)

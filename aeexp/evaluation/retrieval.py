@@ -1,0 +1,122 @@
+"""What a code finds: test examples ask, the training examples are ranked, those of the class are relevant.
+
+    precision_<k>          the fraction of relevant ones among the k nearest by Euclid's distance of the mean codes
+    map, map_error         mean of the queries' average precisions of the whole ranking, and the mean's standard error
+    bits_...               the same of the code's bits, by Hamming's distance
+    buckets                how many different bits the training examples have
+    bucket_answered        the fraction of queries in whose bucket there is a training example, and of these queries
+    bucket_precision_<k>   of the k nearest in the bucket by the code itself, or of all where they are fewer
+    saturation             the fraction of the test codes' values within 0.1 of 0 or 1, where a code lies in [0, 1]
+
+of `queries` test examples, drawn from `seed`; ties as in `ranking`. The bits of a code in [0, 1] are its values,
+rounded, as in Salakhutdinov and Hinton (2009), Semantic hashing; of any other, whether a value is above its unit's
+median over the training examples. Of bits, the squared distance is Hamming's, so that a binary code needs nothing of its own.
+Memory: 16 MB of distances at a time, about four times that in all. Of the time, a tenth is the matrix product, the
+rest is the sorting: that is why not all test examples ask.
+"""
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from torch import Tensor
+
+from aeexp.codes.binary import SATURATED
+from aeexp.errors import Unanswerable, UserError
+from aeexp.evaluation.buckets import binary, numbered, shared
+from aeexp.evaluation.figures import Row, grid
+from aeexp.evaluation.neighbours import Neighbours
+from aeexp.evaluation.ranking import Distances, average_precision, precision, ranked
+from aeexp.evaluation.subject import Result, Subject, refuse_without_labels
+
+AT_ONCE = 2**22  # distances
+SHOWN = 10  # queries
+
+
+class Retrieval:
+    def __init__(self, queries: int, at: list[int], in_bucket: int, shown: int, seed: int) -> None:
+        if min([queries, *at, in_bucket, shown]) < 1:
+            raise UserError(
+                f"retrieval.queries={queries} look at the first {at} of all, at {in_bucket} of their bucket and show "
+                f"{shown}: choose at least 1 of each"
+            )
+        self.queries, self.at, self.in_bucket, self.shown, self.seed = queries, at, in_bucket, shown, seed
+
+    def __call__(self, subject: Subject) -> Result:
+        train, test = subject.data.train, subject.data.test
+        refuse_without_labels(train, test)
+        metrics = self.score(subject.codes(train), train.y, subject.codes(test), test.y)
+        return Result(metrics, {"retrieved": self._picture(subject)})
+
+    def score(self, z: Tensor, y: Tensor, test_z: Tensor, test_y: Tensor) -> dict[str, float]:
+        """Codes (N, D) and labels (N,). Unanswerable where no class of the queries is among the training examples."""
+        known, asked = y >= 0, torch.isin(test_y, y[y >= 0]).nonzero().squeeze(1)
+        if not len(asked):
+            raise Unanswerable("no class of the test examples is among the training examples: choose view=all")
+        generator = torch.Generator().manual_seed(self.seed)
+        asked = asked[torch.randperm(len(asked), generator=generator)[: self.queries]]
+        z, y, test_z, test_y = z[known].float(), y[known], test_z[asked].float(), test_y[asked]
+        bits, test_bits = (binary(codes, z) for codes in (z, test_z))
+        by_code = self._found(z, y, test_z, test_y)
+        same = torch.equal(bits, z) and torch.equal(test_bits, test_z)
+        by_bits = by_code if same else self._found(bits, y, test_bits, test_y)
+        metrics = {**by_code, **{f"bits_{name}": value for name, value in by_bits.items()}}
+        if z.min() >= 0 and z.max() <= 1:
+            metrics["saturation"] = ((test_z - 0.5).abs() > 0.5 - SATURATED).double().mean().item()
+        return metrics | self._in_buckets(numbered(bits, test_bits), z, y, test_z, test_y)
+
+    def _found(self, z: Tensor, y: Tensor, test_z: Tensor, test_y: Tensor) -> dict[str, float]:
+        order = y.argsort(stable=True)
+        database, y, size = Distances(z[order]), y[order], max(1, AT_ONCE // len(z))
+        values = []
+        for c in test_y.unique():
+            relevant = slice(int((y < c).sum()), int((y <= c).sum()))
+            for queries in test_z[test_y == c].split(size):
+                ranking = ranked(database(queries), relevant)
+                precisions = [precision(ranking, k) for k in self.at]
+                values.append(np.stack([*precisions, average_precision(ranking)]))
+        each = np.concatenate(values, axis=1)
+        means = dict(zip([*(f"precision_{k}" for k in self.at), "map"], each.mean(axis=1).tolist(), strict=True))
+        return {**means, "map_error": float(each[-1].std() / max(1, len(test_z) - 1) ** 0.5)}
+
+    def _in_buckets(
+        self, places: list[Tensor], z: Tensor, y: Tensor, test_z: Tensor, test_y: Tensor
+    ) -> dict[str, float]:
+        train, test = places
+        values = []
+        for members, queries in shared(train, test):
+            database = Distances(z[members])
+            for some in queries.split(max(1, AT_ONCE // len(members))):
+                relevant = y[members] == test_y[some][:, None]
+                values.append(precision(ranked(database(test_z[some]), relevant), self.in_bucket))
+        found = np.concatenate([*values, np.empty(0)])
+        metrics = {"buckets": float(len(train.unique())), "bucket_answered": len(found) / len(test_z)}
+        return metrics | ({f"bucket_precision_{self.in_bucket}": float(found.mean())} if len(found) else {})
+
+    def _picture(self, subject: Subject) -> Figure:
+        """The first test example of each class, and what of the training examples is nearest; wrong ones are framed."""
+        train, test = subject.data.train, subject.data.test
+        queries = torch.stack([(test.y == c).nonzero()[0, 0] for c in test.y[test.y >= 0].unique()[:SHOWN]])
+        known = (train.y >= 0).nonzero().squeeze(1)
+        nearest = Neighbours(subject.codes(train)[known]).nearest(subject.codes(test)[queries], self.shown)
+        found = known[nearest]  # (queries, shown)
+        rows = [
+            Row(str(test.y[query].item()), torch.cat([test[query[None]].x, train[places].x]))
+            for query, places in zip(queries, found, strict=True)
+        ]
+        figure = grid([rows], subject.data.scale, ["class", "query", *(str(i + 1) for i in range(found.shape[1]))])
+        wrong = train.y[found] != test.y[queries][:, None]
+        for i, j in wrong.nonzero().tolist():
+            _frame(figure.axes[0], i * len(rows[0].examples) + j + 1)
+        return figure
+
+
+def _frame(axes: Axes, cell: int) -> None:
+    """A red frame around a cell of `grid`, counted in rows: an image, or the ground of curves."""
+    if axes.images:
+        left, right, bottom, top = axes.images[cell].get_extent()
+    else:
+        left, bottom, right, top = axes.collections[cell].get_paths()[0].get_extents().extents
+    corner = (left, min(bottom, top))
+    axes.add_patch(Rectangle(corner, right - left, abs(top - bottom), fill=False, color="tab:red", linewidth=1))

@@ -113,6 +113,7 @@ def measure(run: Run, config: dict[str, Any], task: Task, data: Images) -> None:
             "metrics": {f"{name}/{metric}": value for metric, value in result.metrics.items()},
             "figures": [*result.figures],
             "sounds": [*result.sounds],
+            "facts": result.facts,
             "seconds": time.perf_counter() - start,
             **refused,
         }

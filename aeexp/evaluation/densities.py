@@ -33,8 +33,8 @@ class Origin:
 
     @property
     def name(self) -> str:
-        fitted = f"{self.components} Gaussian{'s' * (self.components > 1)}\non the codes"
-        return fitted if self.components else "own prior"
+        gaussians = "1 Gaussian" if self.components == 1 else f"{self.components} Gaussians"
+        return f"{gaussians} on the codes" if self.components else "own prior"
 
 
 class Density(ABC):

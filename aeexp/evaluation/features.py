@@ -11,6 +11,7 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,8 @@ from torch.nn.functional import cross_entropy
 from aeexp.data.examples import Examples, Shuffled
 from aeexp.errors import Unanswerable, UserError
 from aeexp.evaluation.subject import BATCH, Splits, refuse_without_labels
+
+CACHE = "evaluation.generation.features.cache"
 
 
 class Classifier(nn.Module):
@@ -92,7 +95,7 @@ class Features:
             if not path.exists():
                 self._fit(classifier, train)
                 _keep(path, {"weights": classifier.state_dict(), "accuracy": _accuracy(classifier, data.test)})
-        kept = torch.load(path, weights_only=True)
+        kept = _read(path)
         classifier.load_state_dict(kept["weights"])
         return Known(classifier, kept["accuracy"], digest)
 
@@ -131,9 +134,19 @@ def _accuracy(classifier: Classifier, test: Examples) -> float:
     return right[test.y >= 0].double().mean().item()
 
 
-def _keep(path: Path, content: object) -> None:
+def _keep(path: Path, content: dict[str, Any]) -> None:
     """Written beside its place and moved into it: another process finds all of it, or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
-    torch.save(content, beside)
-    beside.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(content, beside)
+        beside.replace(path)
+    except (OSError, RuntimeError) as error:
+        raise UserError(f"no classifier can be kept in {path.parent} ({error}): choose another {CACHE}") from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return torch.load(path, weights_only=True)
+    except Exception:
+        raise UserError(f"{path} is damaged: remove it, and it is made again, or choose another {CACHE}") from None

@@ -23,12 +23,13 @@ them, and blocks of BATCH x BATCH distances.
 """
 
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from aeexp.colours import colour
 from aeexp.data.examples import Examples
 from aeexp.errors import UserError
-from aeexp.evaluation.densities import Density, generated, origin
+from aeexp.evaluation.densities import Density, Origin, generated, origin
 from aeexp.evaluation.features import Features, Known
 from aeexp.evaluation.fidelity import Manifold, frechet, nearest
 from aeexp.evaluation.figures import Row, grid
@@ -62,20 +63,26 @@ class Generation:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             real, others = _drawn(test, n), _drawn(train, n)
-            x, features = self._generated(subject, train.y[torch.randint(len(train), (n,))], known)
+            drawn_from = origin(subject, self.density)
+            x, features = self._generated(subject, drawn_from, train.y[torch.randint(len(train), (n,))], known)
         manifold = Manifold(subject.map(described, real), self.k)
         metrics = {
             **self.score(manifold, features),
             **_named("train", self.score(manifold, subject.map(described, others))),
             **_named("reconstructions", self.score(manifold, subject.map(restored, others))),
         }
-        distances, places = nearest(x, train)
-        held_out = nearest(real[torch.arange(len(x))].x, train)[0]
-        metrics |= {"nearest": (distances.mean() / held_out.mean()).item()}
+        metrics |= {"accuracy": known.accuracy, "samples": float(n)}
+        ratio, figure = self._nearest(subject, x, real)
+        facts = {"classifier": known.digest, "codes": drawn_from.name}
+        return Result({**metrics, "nearest": ratio}, {"nearest_training_examples": figure}, facts=facts)
+
+    def _nearest(self, subject: Subject, x: Tensor, real: Examples) -> tuple[float, Figure]:
+        """The ratio of distances, of samples x and as many test examples, and the first with what is nearest to them."""
+        train = subject.data.train
+        (distances, places), (held_out, _) = nearest(x, train), nearest(real[torch.arange(len(x))].x, train)
         shown = {"samples": x[:SHOWN], "nearest of\ntraining": train[places[:SHOWN]].x}
         rows = [Row(name, examples, ink=colour(subject.kind)) for name, examples in shown.items()]
-        figures = {"nearest_training_examples": grid([rows], subject.data.scale)}
-        return Result({**metrics, "accuracy": known.accuracy, "samples": float(n)}, figures)
+        return (distances.mean() / held_out.mean()).item(), grid([rows], subject.data.scale)
 
     def score(self, real: Manifold, features: Tensor) -> dict[str, float]:
         """Features (n, F) of what is to be scored -> frechet, precision and recall."""
@@ -85,10 +92,10 @@ class Generation:
             "recall": Manifold(features, self.k).holds(real.features),
         }
 
-    def _generated(self, subject: Subject, y: Tensor, known: Known) -> tuple[Tensor, Tensor]:
+    def _generated(self, subject: Subject, drawn_from: Origin, y: Tensor, known: Known) -> tuple[Tensor, Tensor]:
         """The first `neighbours` of the samples, and the features of all."""
         kept, features = [], []
-        for number, x in enumerate(generated(subject, origin(subject, self.density).prior, y)):
+        for number, x in enumerate(generated(subject, drawn_from.prior, y)):
             features.append(known.describe(x))
             kept.append(x[: max(0, self.neighbours - number * BATCH)])
         return torch.cat(kept), torch.cat(features)

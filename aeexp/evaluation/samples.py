@@ -33,7 +33,7 @@ class Samples:
             whole = origin(subject, self.density)
             unlabelled = torch.full((self.rows * self.columns,), -1)
             drawn = torch.cat([*generated(subject, whole.prior, unlabelled)]).split(self.columns)
-            rows = [Row(whole.name if i == 0 else "", x, ink=colour(subject.kind)) for i, x in enumerate(drawn)]
+            rows = [Row("" if i else _lines(whole), x, ink=colour(subject.kind)) for i, x in enumerate(drawn)]
             by_class = self._by_class(subject, whole)
         figure = grid([rows, by_class] if by_class else [rows], subject.data.scale)
         with torch.no_grad():
@@ -54,8 +54,13 @@ class Samples:
                 )
             drawn_from = whole if reads else self._of_class(subject, y)
             x = torch.cat([*generated(subject, drawn_from.prior, torch.full((self.columns,), label))])
-            rows.append(Row(f"class {label}\n{drawn_from.name}", x, ink=colour(subject.kind)))
+            rows.append(Row(f"class {label}\n{_lines(drawn_from)}", x, ink=colour(subject.kind)))
         return rows
 
     def _of_class(self, subject: Subject, members: Tensor) -> Origin:
         return self.density.fit(subject.codes(subject.data.train)[members], shape_of_a_code(subject))
+
+
+def _lines(drawn_from: Origin) -> str:
+    """Its name, narrow."""
+    return drawn_from.name.replace(" on ", "\non ")

@@ -39,6 +39,7 @@ class Result:
     metrics: dict[str, float]  # None where the kind cannot answer
     figures: dict[str, Figure] = field(default_factory=dict)
     sounds: dict[str, bytes] = field(default_factory=dict)  # WAV files
+    facts: dict[str, str] = field(default_factory=dict)  # what the metrics rest on and is no number, such as a digest
 
 
 class Errors(NamedTuple):

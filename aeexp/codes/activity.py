@@ -12,7 +12,7 @@ def activity(active: Tensor) -> dict[str, Tensor | Statistic]:
     active_fraction  of the D units
     dead             units that no example of the epoch made active
     """
-    often = active.reshape(len(active), -1, active.shape[-1]).float().mean(1)  # (B, D), over the positions
+    often = active.reshape(active.shape[0], -1, active.shape[-1]).float().mean(1)  # (B, D), over the positions
     return {"activity": Statistic(often, _read)}
 
 

@@ -47,7 +47,7 @@ class KL(nn.Module):
         z = torch.sigmoid(a)
         # log rho_j and log(1 - rho_j) from the logits, so that a saturated unit costs much and not infinity
         positions = tuple(range(a.dim() - 1))
-        log_n = log(a.numel() / a.shape[-1])
+        log_n = a.new_zeros(a.shape[:-1]).logsumexp(positions)  # (), log of how many there are
         log_r = nn.functional.logsigmoid(a).logsumexp(positions) - log_n  # (D,)
         log_1r = nn.functional.logsigmoid(-a).logsumexp(positions) - log_n
         rho = self.rho

@@ -54,14 +54,14 @@ class VQ(nn.Module, ABC):
         if self.training:
             self._restart(z_e.detach())
         k = self.nearest(z_e.detach())
-        counts = self._counts(k.view(len(h), -1)).to(z_e)  # (B, K)
+        counts = self._counts(k.view(h.shape[0], -1)).to(z_e)  # (B, K)
         if self.training:
             self.used.mul_(self.decay).add_(counts.sum(0), alpha=1 - self.decay)
         e = self.codebook[k].detach()
         cost = self.beta * (z_e - e).square() + self.learn(z_e.detach(), k, counts.sum(0))
         z_q = e.view_as(flat) + (flat - flat.detach())  # exactly e, with the gradient of z_e
-        usage = Statistic(counts * len(h) / len(k), perplexity)
-        return Code(z_q, z_q, {"vq": cost.view(len(h), -1).sum(1)}, {"usage": usage})
+        usage = Statistic(counts * h.shape[0] / k.shape[0], perplexity)
+        return Code(z_q, z_q, {"vq": cost.view(h.shape[0], -1).sum(1)}, {"usage": usage})
 
     @torch.no_grad()
     def nearest(self, z_e: Tensor) -> Tensor:
@@ -78,7 +78,7 @@ class VQ(nn.Module, ABC):
 
     def _counts(self, k: Tensor) -> Tensor:
         """How often each entry is chosen in an example: (B, positions) -> (B, K)"""
-        nothing = torch.zeros(len(k), len(self.codebook), dtype=k.dtype, device=k.device)
+        nothing = torch.zeros(k.shape[0], len(self.codebook), dtype=k.dtype, device=k.device)
         return nothing.scatter_add_(1, k, torch.ones_like(k))
 
     @torch.no_grad()

@@ -77,10 +77,10 @@ class Generation:
         return Result({**metrics, "nearest": ratio}, {"nearest_training_examples": figure}, facts=facts)
 
     def _nearest(self, subject: Subject, x: Tensor, real: Examples) -> tuple[float, Figure]:
-        """The ratio of distances, of samples x and as many test examples, and the first with what is nearest to them."""
+        """The ratio of the distances of samples x and of test examples, and the first samples over what is nearest."""
         train = subject.data.train
         (distances, places), (held_out, _) = nearest(x, train), nearest(real[torch.arange(len(x))].x, train)
-        shown = {"samples": x[:SHOWN], "nearest of\ntraining": train[places[:SHOWN]].x}
+        shown = {"samples": x[:SHOWN], "nearest\ntraining": train[places[:SHOWN]].x}
         rows = [Row(name, examples, ink=colour(subject.kind)) for name, examples in shown.items()]
         return (distances.mean() / held_out.mean()).item(), grid([rows], subject.data.scale)
 

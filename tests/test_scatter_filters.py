@@ -108,7 +108,7 @@ class TestFilters:
         ids=["none", "lstm", "pairs"],
     )
     def test_what_has_no_such_layer_is_refused(self, model):
-        with pytest.raises(Unanswerable, match="choose network=mlp"):
+        with pytest.raises(Unanswerable, match="choose a kind with network=mlp"):
             self.shown(model)
         hooks = [hook for module in model.modules() for hook in module._forward_pre_hooks]
         assert hooks == []

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import torch
 from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath
@@ -17,12 +18,14 @@ DPI = 200
 FONT, SMALL = 7, 5.5  # points
 GREY: Colour = (0.45, 0.45, 0.45)  # references
 INK: Colour = (0.15, 0.15, 0.15)
+DOT = 14.0  # square points, in a legend
 CELL = 0.55  # inches: the widest cell
 GAP = 0.04  # of a cell's width, around its example
 SERIES = 0.7  # the height of a cell of anything but images, of its width
 LINE = 0.11  # inches, of small type
 EDGE = 0.03  # inches around the picture
 BETWEEN = 0.08  # inches between blocks
+BESIDE = 0.06  # inches between a name and its row
 
 
 class Row(NamedTuple):
@@ -49,7 +52,7 @@ def grid(blocks: Sequence[Sequence[Row]], scale: float, heads: Sequence[str] = (
     rows = [row for block in blocks for row in block]
     n = max(len(row.examples) for row in rows)
     corner = width(heads[0], SMALL) if len(heads) > 1 else 0.0
-    left = max(corner, *(width(row.name, FONT) for row in rows)) + 0.06
+    left = max(corner, *(width(row.name, FONT) for row in rows)) + EDGE + BESIDE
     side = min(CELL, (COLUMN - left - EDGE) / n)
     height = side * _ratio(rows[0].examples)
     places, bottom = _tops(blocks, height, 1.2 * LINE if heads else EDGE)
@@ -63,7 +66,7 @@ def grid(blocks: Sequence[Sequence[Row]], scale: float, heads: Sequence[str] = (
         x, aligned = (EDGE, "left") if column < 0 else (left + (column + 0.5) * side, "center")
         axes.text(x, LINE, head, ha=aligned, va="baseline", fontsize=SMALL)
     for row, top in zip(rows, places, strict=True):
-        axes.text(left - 0.06, top + height / 2, row.name, ha="right", va="center", fontsize=FONT)
+        axes.text(left - BESIDE, top + height / 2, row.name, ha="right", va="center", fontsize=FONT)
         for column, example in enumerate(row.examples):
             draw(example, left + column * side, top, row.ink)
         for column, caption in enumerate(row.captions):
@@ -120,10 +123,13 @@ def charts(titles: Sequence[str], height: float) -> tuple[Figure, list[Axes]]:
 
 
 def key(figure: Figure, axes: Axes) -> None:
-    """What the colours of a chart stand for, under all charts."""
+    """What the colours of a chart stand for, under all charts; points as dots of one size, however small they are."""
     handles, labels = axes.get_legend_handles_labels()
-    look = {"fontsize": SMALL, "frameon": False, "markerscale": 1.5, "handletextpad": 0.1, "columnspacing": 0.8}
-    figure.legend(handles, labels, loc="outside lower center", ncols=10, **look)
+    look = {"fontsize": SMALL, "frameon": False, "handletextpad": 0.1, "columnspacing": 0.8}
+    legend = figure.legend(handles, labels, loc="outside lower center", ncols=10, **look)
+    for handle in legend.legend_handles:
+        if isinstance(handle, PathCollection):
+            handle.set_sizes([DOT])
 
 
 def three(value: float) -> str:

@@ -1,4 +1,4 @@
-"""What the first layer looks for: its weights, as images, the largest ||w|| first.
+"""What the first layer looks for: its weights as images, the longest first.
 
 The first layer is the first module with weights of its own that reads an example; of a kind that is itself one
 linear map and has no modules, as pca, its matrix. A row of it is drawn as what it is multiplied with: a whole example
@@ -53,8 +53,11 @@ def first_weights(subject: Subject) -> Tensor:
     own = [matrix for matrix in subject.model.buffers(recurse=False) if matrix.dim() == 2]
     if not called and own:
         return own[0]
-    layer = type(called[0]).__name__ if called else "missing"
-    raise Unanswerable(f"the first layer is {layer}, whose weights are no images: choose network=mlp or network=conv")
+    layer = type(called[0]).__name__ if called else "no layer at all"
+    raise Unanswerable(
+        f"what reads an example first is {layer}, which has no weights to draw as images: choose a kind with "
+        "network=mlp or network=conv"
+    )
 
 
 def as_examples(weights: Tensor, shape: tuple[int, ...]) -> Tensor:
@@ -68,5 +71,5 @@ def as_examples(weights: Tensor, shape: tuple[int, ...]) -> Tensor:
         return weights.unflatten(1, (shape[0], side, side))
     raise Unanswerable(
         f"the first layer reads {weights.shape[1]} numbers, which are no image or patch of the data's "
-        f"{list(shape)}: choose network=mlp or network=conv"
+        f"{list(shape)}: choose a kind with network=mlp or network=conv"
     )

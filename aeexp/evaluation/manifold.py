@@ -31,7 +31,7 @@ class Manifold:
         wide = subject.codes(subject.data.test).shape[1]
         if wide != 2:
             raise Unanswerable(
-                f"a plane has codes of two numbers and these have {wide}: choose bottleneck=2 for a kind that keeps to it"
+                f"a plane has codes of two numbers, these have {wide}: choose bottleneck=2 and a vector code"
             )
         across, up = self.levels(subject)
         z = torch.cartesian_prod(up.flip(0), across).flip(1)  # row by row from the top, (cells^2, 2)

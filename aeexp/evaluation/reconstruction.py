@@ -5,14 +5,18 @@
     psnr            10 log10(scale^2 / mean squared error of the image), dB; infinite for a perfect image
     ssim            structural similarity, Wang et al. (2004), with a Gaussian window; of images alone
 
-each averaged over the test images.
+each averaged over the test images; and `squared_error_worst_class`, its mean over the class where that is largest, of
+labelled data. The picture `error_by_class` shows all classes.
 """
 
 from math import prod
 
 import torch
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
-from aeexp.evaluation.figures import rows_of_images
+from aeexp.colours import colour
+from aeexp.evaluation.figures import GREY, SMALL, charts, rows_of_images
 from aeexp.evaluation.subject import Result, Subject
 
 SHOWN = 10
@@ -27,4 +31,20 @@ class Reconstruction:
         with torch.no_grad():
             figure = rows_of_images({"original": shown, "restored": model.reconstruct(shown)}, scale)
         metrics = {"squared_error": error, "nats": nats, "psnr": psnr, **({} if ssim.isnan().any() else {"ssim": ssim})}
-        return Result({name: value.mean().item() for name, value in metrics.items()}, {"reconstructions": figure})
+        by_class = {int(c): error[test.y == c].mean().item() for c in test.y[test.y >= 0].unique()}
+        figures = {"reconstructions": figure}
+        worst = {}
+        if by_class:
+            worst["squared_error_worst_class"] = max(by_class.values())
+            figures["error_by_class"] = _bars(by_class, error.mean().item(), subject.kind)
+        return Result({name: value.mean().item() for name, value in metrics.items()} | worst, figures)
+
+
+def _bars(by_class: dict[int, float], mean: float, kind: str) -> Figure:
+    figure, (axes,) = charts(["squared error by class"], 1.6)
+    axes.bar([*by_class], [*by_class.values()], color=colour(kind))
+    axes.axhline(mean, color=GREY, linewidth=0.8, linestyle="--", label="mean of all")
+    axes.set_xlabel("class")
+    axes.xaxis.set_major_locator(MaxNLocator(11, integer=True))
+    axes.legend(fontsize=SMALL, frameon=False, loc="lower right")
+    return figure

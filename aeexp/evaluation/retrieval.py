@@ -10,8 +10,8 @@
 
 of `queries` test examples, drawn from `seed`; ties as in `ranking`. The bits of a code in [0, 1] are its values,
 rounded, as in Salakhutdinov and Hinton (2009), Semantic hashing; of any other, whether a value is above its unit's
-median over the training examples. Of bits, the squared distance is Hamming's, so that a binary code needs nothing of its own.
-Memory: 16 MB of distances at a time, about four times that in all. Of the time, a tenth is the matrix product, the
+median over the training examples. Of bits, the squared distance is Hamming's, so a binary code needs nothing of its
+own. Memory: 16 MB of distances at a time, about four times that in all. Of the time, a tenth is the matrix product, the
 rest is the sorting: that is why not all test examples ask.
 """
 

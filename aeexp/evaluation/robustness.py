@@ -1,0 +1,102 @@
+"""What a corruption of the test examples does to the reconstruction and to the code, as it grows.
+
+    squared_error, squared_error_<corruption>_<level>   ||x - g(f(x~))||^2 against the clean x, as in Vincent et al.
+                    (2010), Stacked denoising autoencoders; level 0 has no suffix
+    accuracy, accuracy_<corruption>_<level>             of a logistic regression on clean training codes, standardised,
+                    that reads the codes of x~
+    jacobian        sqrt of the mean of ||J_f(x)||_F^2: Rifai et al. (2011), Contractive auto-encoders
+    jacobian_relative    the same, per deviation of the code: sqrt of the sum of its units' variances
+
+of `examples` of the test set, and the regression on as many training examples, drawn from `seed`; with the same noise
+for every kind. The picture shows raw pixels in
+grey: the squared error of x~ itself, and the same regression on it.
+"""
+
+from collections.abc import Callable
+from math import isnan
+
+import torch
+from torch import Tensor, nn
+
+from aeexp.data.examples import Examples
+from aeexp.errors import Unanswerable, UserError
+from aeexp.evaluation.jacobian import moves, root_mean_square
+from aeexp.evaluation.reader import Point, Reader
+from aeexp.evaluation.robustness_figures import curves
+from aeexp.evaluation.subject import Result, Subject
+from aeexp.types import Batch
+
+
+class Growing:
+    """A corruption, `option` of which grows through `levels`."""
+
+    def __init__(self, corruption: Callable[..., nn.Module], option: str, levels: list[float]) -> None:
+        self.option = option
+        self.at = {level: corruption(**{option: level}).train() for level in sorted(levels)}  # eval: the identity
+
+
+class Robustness:
+    def __init__(
+        self,
+        corruptions: dict[str, Growing],
+        examples: int,
+        C: float,
+        max_iter: int,
+        differentiated: int,
+        probes: int,
+        nudge: float,
+        seed: int,
+    ) -> None:
+        if min(examples, differentiated, probes) < 1:
+            raise UserError(
+                f"robustness.examples={examples}, differentiated={differentiated} and "
+                f"probes={probes} are numbers of something: choose at least 1 of each"
+            )
+        self.corruptions, self.examples = corruptions, examples
+        self.C, self.max_iter = C, max_iter
+        self.differentiated, self.probes, self.nudge, self.seed = differentiated, probes, nudge, seed
+
+    def __call__(self, subject: Subject) -> Result:
+        train, test = (self._drawn(part) for part in (subject.data.train, subject.data.test))
+        with torch.no_grad():
+            kind = Reader(subject.model.reconstruct, lambda x: subject.model.encode(x).mean.flatten(1))
+            raw = Reader(lambda x: x, lambda x: x.flatten(1))
+            for reader in (kind, raw):
+                reader.learn(train, self.C, self.max_iter)
+            ours, beside = self._grown(kind, test), self._grown(raw, test)
+        metrics = {}
+        for name, points in ours.items():
+            for level, (error, accuracy) in points.items():
+                suffix = f"_{name}_{level:g}" if level else ""
+                metrics[f"squared_error{suffix}"] = error
+                metrics |= {} if isnan(accuracy) else {f"accuracy{suffix}": accuracy}
+        metrics |= self._jacobian(kind, test.x[: self.differentiated], self.nudge * subject.data.scale)
+        return Result(metrics, curves(ours, beside, {n: g.option for n, g in self.corruptions.items()}, subject.kind))
+
+    def _drawn(self, part: Examples) -> Batch:
+        generator = torch.Generator().manual_seed(self.seed)
+        return part[torch.randperm(len(part), generator=generator)[: self.examples]]
+
+    def _grown(self, reader: Reader, test: Batch) -> dict[str, dict[float, Point]]:
+        """By corruption and by level, from 0."""
+        clean = reader.read(test.x, test)
+        grown = {name: {0.0: clean} for name in self.corruptions}
+        for name, growing in self.corruptions.items():
+            for level, corruption in growing.at.items():
+                with torch.random.fork_rng(devices=[]):
+                    torch.manual_seed(self.seed)
+                    corrupted = corruption(test.x)
+                grown[name][level] = reader.read(corrupted, test)
+        return grown
+
+    def _jacobian(self, reader: Reader, x: Tensor, nudge: float) -> dict[str, float]:
+        """Nothing of a kind without a code, or whose code is rounded."""
+        generator = torch.Generator().manual_seed(self.seed)
+        try:
+            spread = reader.encode(x).detach().double().var(0, correction=0).sum().item() ** 0.5
+            if spread == 0 or not moves(reader.encode, x, nudge, generator):
+                return {}
+        except Unanswerable:
+            return {}
+        norm = root_mean_square(reader.encode, x, self.probes, generator)
+        return {"jacobian": norm, "jacobian_relative": norm / spread}

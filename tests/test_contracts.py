@@ -20,6 +20,7 @@ def options(group):
 
 GROUPS = sorted(folder.name for folder in CONFIGS.iterdir() if folder.is_dir() and folder.name != "hydra")
 MODELS, CODES, NETWORKS = options("model"), options("code"), options("network")
+PROTOCOLS = sorted(set(options("evaluation")) - {"all"})
 BASELINES = {"pca", "pixels", "random"}
 PARTS = [
     f"{group}={option}"
@@ -153,7 +154,7 @@ def test_every_kind_trains_or_is_refused_with_every_code(model, code, batch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("evaluation", options("evaluation"))
+@pytest.mark.parametrize("evaluation", PROTOCOLS)
 @pytest.mark.parametrize("model", MODELS)
 def test_every_protocol_measures_every_kind(evaluation, model, tmp_path_factory, monkeypatch):
     from aeexp.app.build import build

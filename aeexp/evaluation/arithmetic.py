@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from aeexp.colours import colour
+from aeexp.data.examples import Examples
 from aeexp.errors import Unanswerable, UserError
 from aeexp.evaluation.figures import GREY, Row, grid
-from aeexp.evaluation.subject import Result, Subject
+from aeexp.evaluation.subject import BATCH, Result, Subject
 
 
 class Arithmetic:
@@ -30,18 +31,13 @@ class Arithmetic:
         self.classes, self.examples = classes, examples
 
     def __call__(self, subject: Subject) -> Result:
-        """Holds the images of one group at a time."""
         test, blocks = subject.data.test, []
         for names, groups in self.triples(test.y):
-            codes = summed(torch.stack([subject.codes(test)[group].mean(0) for group in groups]))
-            images = summed(torch.stack([test[group].x.mean(0) for group in groups]))
-            captions = [sign + name for sign, name in zip(("", "− ", "+ "), names, strict=True)]
-            blocks.append(
-                [
-                    Row("code", subject.decode(codes), ink=colour(subject.kind)),
-                    Row("pixels", images, [*captions, "="], GREY),
-                ]
-            )
+            codes = summed([subject.codes(test)[group].mean(0) for group in groups])
+            images = summed([mean_image(test, group) for group in groups])
+            captions = [*(sign + name for sign, name in zip(("", "− ", "+ "), names, strict=True)), "="]
+            decoded = Row("code", subject.decode(codes), ink=colour(subject.kind))
+            blocks.append([decoded, Row("pixels", images, captions, GREY)])
         if not blocks:
             raise Unanswerable(
                 "the test part has none of these groups: choose evaluation.arithmetic.classes that it has, or "
@@ -64,7 +60,12 @@ class Arithmetic:
         return [*of_classes, *of_examples]
 
 
-def summed(means: Tensor) -> Tensor:
-    """a, b and c (3, ...) -> a, b, c and a - b + c (4, ...)"""
+def mean_image(part: Examples, group: Tensor) -> Tensor:
+    """Of the places in `group`, (*shape); BATCH images are held at once."""
+    return torch.stack([part[some].x.sum(0) for some in group.split(BATCH)]).sum(0) / len(group)
+
+
+def summed(means: list[Tensor]) -> Tensor:
+    """a, b and c (...) -> a, b, c and a - b + c (4, ...)"""
     a, b, c = means
     return torch.stack([a, b, c, a - b + c])

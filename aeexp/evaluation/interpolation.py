@@ -70,9 +70,8 @@ class Interpolation:
                 "the test part has none of these pairs: choose evaluation.interpolation.examples=[[0,1]], or classes "
                 "that it has"
             )
-        return Result(
-            {}, {"interpolation": grid(blocks, subject.data.scale, ["t", *(f"{each:.2g}" for each in t.tolist())])}
-        )
+        heads = ["t", *(f"{each:.2g}" for each in t.tolist())]
+        return Result({}, {"interpolation": grid(blocks, subject.data.scale, heads)})
 
     def pairs(self, y: Tensor) -> list[tuple[str, Tensor]]:
         """Labels (N,) -> names and places (2,)"""

@@ -5,7 +5,7 @@ Unit j takes the values that `percents` of the training codes have below them in
     v_j = mean over examples of sum over pixels of Var over these values of g(z_1, .., z_j, .., z_D)
 
 in units of data.scale squared. The `units` that carry most are drawn, most first, for the first of the examples;
-`code` is that code as it is. Higgins et al. (2017), beta-VAE, figure 2, sorted.
+`code` is that code as it is. As Higgins et al. (2017), beta-VAE, draw them, but sorted.
 """
 
 import torch

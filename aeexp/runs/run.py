@@ -3,7 +3,7 @@
 config.yaml   what was asked for, resolved, with the options chosen in each group; written first
 status.json   state (running, completed, failed, interrupted), times, host, process, versions, memory, a failure's cause
 results.json  each protocol's settings beside its metrics, and what the numbers depend on
-checkpoints/  best.ckpt and last.ckpt;  figures/ *.png;  TensorBoard's event files
+checkpoints/  best.ckpt and last.ckpt;  figures/ *.png, *.wav;  TensorBoard's event files
 """
 
 import datetime

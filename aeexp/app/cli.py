@@ -83,6 +83,8 @@ def evaluate(config: DictConfig) -> None:
             print(run.path)
             for name, value in run.metrics.items():
                 print(f"  {name:40} {value:.6g}")
+        if len(runs) > 1:
+            print(report.show_page(Path(config.run)))
         if failures:
             raise UserError("; ".join(failures))
 

@@ -98,7 +98,8 @@ def loaded(run: str | PathLike[str], device: str) -> Loaded:
     try:
         return Loaded(task, data, torch.device(device))
     except (RuntimeError, AssertionError) as error:
-        raise UserError(f"device={device} is not here ({str(error).splitlines()[0]}): choose cpu") from None
+        reason = str(error).splitlines()[0].partition(". ")[0]
+        raise UserError(f"device={device} is not here ({reason}): choose cpu") from None
 
 
 def _restored(run: Run) -> tuple[Autoencoder, Images]:

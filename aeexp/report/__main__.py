@@ -15,8 +15,10 @@ def main() -> None:
     parser.add_argument("--by", default="", help="keys of the lines, as model,optimizer.lr; what else varies: columns")
     parser.add_argument("--metrics", default="", help="metrics to show, as reconstruction/psnr,reconstruction/ssim")
     parser.add_argument("--where", action="append", default=[], help="runs to keep, as model=vae,deep; repeatable")
-    parser.add_argument("--format", choices=["markdown", "csv", "latex"], default="markdown")
-    parser.add_argument("--output", type=Path, help="a file for this; or a directory for all forms and the pictures")
+    parser.add_argument("--format", choices=["markdown", "csv", "latex", "html"], default="markdown")
+    parser.add_argument(
+        "--output", type=Path, help="a file for this; or a directory for all forms, pictures, and index.html"
+    )
     asked = parser.parse_args()
     try:
         report = Report(asked.folder, _words(asked.by), _words(asked.metrics), asked.where)
@@ -25,7 +27,7 @@ def main() -> None:
         if asked.output is None:
             print(report.form(asked.format), end="")
         elif asked.output.is_dir():
-            print(*report.write(asked.output), sep="\n")
+            print(*report.write(asked.output), report.write_page(asked.output), sep="\n")
         else:
             write(asked.output, report.form(asked.format))
     except UserError as error:

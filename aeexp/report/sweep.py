@@ -38,6 +38,7 @@ class Report:
     def __init__(
         self, folder: Path, by: Sequence[str] = (), metrics: Sequence[str] = (), where: Sequence[str] = ()
     ) -> None:
+        self.folder = folder
         node = read_yaml(folder / "table.yaml")
         spec = Spec.of(node) if node else Spec(str(folder), [], [], [])
         wanted: dict[str, set[str]] = {}
@@ -75,9 +76,13 @@ class Report:
         return [*([f"{missing} of {len(runs)} runs are not finished."] if missing else []), *failures]
 
     def form(self, name: str) -> str:
-        """markdown, csv or latex"""
+        """markdown, csv, latex or html"""
         if name == "csv":
             return wide_csv(self.rows, self.spec)
+        if name == "html":
+            from aeexp.report.page import page
+
+            return page(self)
         if name == "latex":
             return latex(self.spec.title, self.tables(), self.notes)
         tables = self.tables()
@@ -104,14 +109,29 @@ class Report:
             write(folder / name, content)
         return [folder / name for name in files]
 
+    def write_page(self, folder: Path) -> Path:
+        """Writes index.html into the directory, and gives its path."""
+        write(folder / "index.html", self.form("html"))
+        return folder / "index.html"
+
 
 def refresh(folder: Path, force: bool = False) -> str:
-    """Rewrites the table's files from disk, unless that was just done; the text to show."""
+    """Rewrites the table's files from disk, unless that was just done; the text to show.
+
+    The page takes longer than the rest, a thumbnail of each picture, and is made where `force` says that it is time.
+    """
     if not force and _young(folder / "table.md", OFTEN):
         return ""
     report = Report(folder)
     paths = report.write(folder, pictures=force or not _young(folder / "table.png", PICTURES))
+    if force:
+        paths.append(report.write_page(folder))
     return "\n".join(["", report.form("markdown"), *map(str, paths)])
+
+
+def show_page(folder: Path) -> str:
+    """Makes index.html of the runs below the folder, and says where it is."""
+    return str(Report(folder).write_page(folder))
 
 
 def _young(file: Path, seconds: float) -> bool:

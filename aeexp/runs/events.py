@@ -51,6 +51,15 @@ def read(folder: Path, name: str) -> list[Summary.Value]:
     return [value for event in events for value in event.summary.value]
 
 
+def curve(folder: Path, name: str) -> list[float]:
+    """The values of a scalar in the order of their steps, from the files that grow."""
+    found: dict[int, float] = {}
+    for path in sorted(folder.glob(GROWING)):
+        for event in map(Event.FromString, RawEventFileLoader(str(path)).Load()):
+            found |= [(event.step, value.simple_value) for value in event.summary.value if value.tag == name]
+    return [found[step] for step in sorted(found)]
+
+
 def _before(record: bytes, step: int) -> bool:
     event = Event.FromString(record)
     return event.HasField("file_version") or event.step < step

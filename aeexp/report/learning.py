@@ -1,0 +1,44 @@
+"""How the runs of a sweep learnt: the validation error over the epochs, read from TensorBoard's event files."""
+
+import io
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from aeexp.colours import colour
+from aeexp.report.figure import FONT, WIDTH
+from aeexp.runs.events import curve, read
+from aeexp.runs.run import Run
+
+TERM = "val/squared_error"
+WIDE = 10.0  # times the smallest: from here on the axis is logarithmic
+
+
+def learning_curves(title: str, runs: dict[str, list[Run]]) -> bytes | None:
+    """PNG of a line for each run of each kind, dashed where nothing was trained; None where there is nothing."""
+    with matplotlib.rc_context(FONT):
+        figure = Figure(figsize=(WIDTH, 2.6), dpi=200, layout="constrained")
+        axes = figure.subplots()
+        levels = [level for kind, mine in runs.items() for run in mine for level in _draw(axes, kind, run)]
+        if not levels:
+            return None
+        axes.set(xlabel="epoch", ylabel=TERM, yscale="log" if max(levels) > WIDE * min(levels) else "linear")
+        axes.set_title(title, fontsize=7)
+        axes.grid(alpha=0.25, linewidth=0.4)
+        handles = {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+        figure.legend(handles.values(), handles, loc="outside lower center", ncols=3, frameon=False)
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png")
+        return buffer.getvalue()
+
+
+def _draw(axes: matplotlib.axes.Axes, kind: str, run: Run) -> list[float]:
+    """The levels that were drawn; not 0, which only the raw pixels have, by definition."""
+    values = curve(run.path, TERM)
+    if values:
+        axes.plot(range(1, len(values) + 1), values, color=colour(kind), linewidth=0.8, alpha=0.7, label=kind)
+        return values
+    level = [value.simple_value for value in read(run.path, "measured") if value.tag == TERM and value.simple_value]
+    for height in level:
+        axes.axhline(height, color=colour(kind), linewidth=0.8, linestyle="--", label=kind)
+    return level

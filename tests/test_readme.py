@@ -110,8 +110,8 @@ def test_make_demo_sweeps_the_embedded_digits(place, idx_data):
     quick = re.sub(r"max_epochs=\d+", "max_epochs=1", command).replace("seed=0,1,2", "seed=0").replace("2,8,32", "2")
     done = run(place, idx_data, quick)
     assert done.returncode == 0, done.stderr
-    *_, table, csv, tex, runs, curves, _, front, _, board = done.stdout.strip().splitlines()
-    assert [name for name in (table, csv, tex, runs, curves, front) if not (place / name).exists()] == []
+    *_, table, csv, tex, runs, curves, _, front, _, page, board = done.stdout.strip().splitlines()
+    assert [name for name in (table, csv, tex, runs, curves, front, page) if not (place / name).exists()] == []
     assert board == "TensorBoard: tensorboard --logdir runs"
 
 

@@ -63,6 +63,7 @@ class Mixture(Density):
 
     def fit(self, z: Tensor, positions: torch.Size) -> Origin:
         codes = z[: self.examples].double()
+        codes = codes.repeat(2, 1) if len(codes) == 1 else codes  # the library wants two, and these have its moments
         components = max(1, min(self.components, len(codes) // (self.per_unit * codes.shape[1])))
         floor = self.floor * codes.var(0, correction=0).mean().item() + TINY
         mixture = GaussianMixture(components, reg_covar=floor, max_iter=self.iterations, random_state=self.seed)

@@ -1,7 +1,7 @@
 """How many bits of the code a reconstruction needs: each unit in b bits.
 
 A symbol is which of 2^b equal intervals between the unit's extremes a value is in; it stands for the mean of the
-training values in there, which leaves bits what they are.
+training values in there, which leaves bits what they are, or for the middle of an interval that has none.
 
     squared_error_<b>    ||x - g(q_b(f(x)))||^2, summed over the example
     bits_<b>             sum_j -log2 p_j(symbol of unit j), with p_j its frequencies over the training codes, one added
@@ -45,7 +45,7 @@ class Compression:
         curve = {}
         for b in sorted(self.levels):
             known, coded = symbols(train, train, b), symbols(z, train, b)
-            values = meanings(known, train, 2**b).gather(0, coded)
+            values = meanings(known, train, b).gather(0, coded)
             curve[b] = code_length(known, coded, 2**b), self._error(subject, values)
         metrics = {"bits": own[0], "squared_error": own[1]}
         for b, (bits, error) in curve.items():
@@ -66,12 +66,11 @@ def symbols(z: Tensor, train: Tensor, b: int) -> Tensor:
     return ((z - low) / (high - low).clamp_min(1e-30) * 2**b).long().clamp(0, 2**b - 1)
 
 
-def meanings(known: Tensor, train: Tensor, size: int) -> Tensor:
-    """Symbols and codes (N, D) -> the mean of the codes of each symbol, (size, D), 0 where there is none."""
-    sums, counts = (torch.zeros(size, train.shape[1], dtype=torch.float64) for _ in range(2))
-    sums.scatter_add_(0, known, train.double())
-    counts.scatter_add_(0, known, torch.ones_like(known, dtype=torch.float64))
-    return (sums / counts.clamp_min(1)).to(train)
+def meanings(known: Tensor, train: Tensor, b: int) -> Tensor:
+    """Symbols and codes (N, D) -> the mean of the codes of each symbol, (2^b, D), the interval's middle without any."""
+    low, high = train.min(0).values, train.max(0).values
+    middle = low + (high - low) * (torch.arange(2**b)[:, None] + 0.5) / 2**b
+    return middle.scatter_reduce(0, known, train, "mean", include_self=False)
 
 
 def code_length(known: Tensor, coded: Tensor, size: int) -> float:

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from aeexp.colours import colour
-from aeexp.evaluation.figures import GREY, SMALL, charts, rows_of_images
+from aeexp.evaluation.figures import GREY, charts, rows_of_images
 from aeexp.evaluation.subject import Result, Subject
 
 SHOWN = 10
@@ -41,10 +41,9 @@ class Reconstruction:
 
 
 def _bars(by_class: dict[int, float], mean: float, kind: str) -> Figure:
-    figure, (axes,) = charts(["squared error by class"], 1.6)
+    figure, (axes,) = charts(["squared error by class; line: the mean of all"], 1.6)
     axes.bar([*by_class], [*by_class.values()], color=colour(kind))
-    axes.axhline(mean, color=GREY, linewidth=0.8, linestyle="--", label="mean of all")
+    axes.axhline(mean, color=GREY, linewidth=0.8, linestyle="--")
     axes.set_xlabel("class")
     axes.xaxis.set_major_locator(MaxNLocator(11, integer=True))
-    axes.legend(fontsize=SMALL, frameon=False, loc="lower right")
     return figure

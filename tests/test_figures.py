@@ -11,7 +11,7 @@ from oracles import Oracle, close, drawn, subject, texts
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from aeexp.corruptions import WhiteNoise
-from aeexp.data.speech import RATE
+from aeexp.data.speech import RATE, LogMel, Raw, SpokenDigits
 from aeexp.evaluation.extremes import Extremes
 from aeexp.evaluation.figures import COLUMN, Row, as_pixels, grid, rows_of_images, three
 from aeexp.evaluation.restoration import Restoration
@@ -100,11 +100,16 @@ def test_a_restoration_is_heard_where_the_data_are_sound_and_nowhere_else():
     assert [*sounds] == ["restorations-input", "restorations-output", "restorations-truth"]
 
 
-def test_pictures_leave_matplotlibs_settings_as_they_are():
-    before = dict(matplotlib.rcParams)
-    Extremes(2)(subject(Oracle()))
-    Scatter(20, 5.0, 0)(subject(Oracle()))
-    assert dict(matplotlib.rcParams) == before
+def test_what_can_be_heard_are_samples_and_not_pictures_of_them():
+    assert SpokenDigits("FSDD", Raw(100)).rate == RATE
+    assert SpokenDigits("FSDD", LogMel(512, bands=8, hop=64, fft=128, decibels=60)).rate is None
+
+
+def test_pictures_leave_the_settings_of_matplotlib_and_all_random_numbers_as_they_are():
+    before = dict(matplotlib.rcParams), torch.get_rng_state().tolist(), np.random.get_state()[1].tolist()
+    for protocol in (Extremes(2), Scatter(20, 5.0, 0), Restoration(WhiteNoise(5.0, 1.0), 0)):
+        protocol(subject(Oracle()))
+    assert (dict(matplotlib.rcParams), torch.get_rng_state().tolist(), np.random.get_state()[1].tolist()) == before
 
 
 @pytest.mark.slow

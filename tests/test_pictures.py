@@ -105,7 +105,7 @@ class TestInterpolation:
         blind = subject(Oracle(), classes=0)
         assert self.protocol(classes=[[0, 1]], examples=[[0, 1]])(blind).figures
         with pytest.raises(Unanswerable, match="choose"):
-            self.protocol(classes=[[0, 1]])(blind)
+            self.protocol(classes=[[0, 1], [-1, -1]])(blind)
 
     def test_an_arc_keeps_the_length_and_turns_evenly(self):
         a, b = torch.tensor([2.0, 0.0, 0.0]), torch.tensor([0.0, 2.0, 0.0])
@@ -135,7 +135,7 @@ class TestArithmetic:
     @pytest.mark.parametrize("classes", [0, 2])
     def test_classes_that_are_not_there_are_refused(self, classes):
         with pytest.raises(Unanswerable, match="choose"):
-            Arithmetic([[0, 1, 2]], [])(subject(Oracle(), classes=classes))
+            Arithmetic([[0, 1, 2], [-1, -1, -1]], [])(subject(Oracle(), classes=classes))
 
 
 class TestExtremes:

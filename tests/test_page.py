@@ -168,6 +168,15 @@ def test_the_page_is_made_at_the_end_of_a_sweep_and_not_after_every_job(tmp_path
     assert (tmp_path / "index.html").exists()
 
 
+def test_a_picture_that_is_missing_or_damaged_is_a_dash(tmp_path):
+    run = a_run(tmp_path, "vae", "a", 0, ("samples", "filters", "scatter"))
+    (run.figures / "samples.png").write_bytes(b"no picture")
+    (run.figures / "filters.png").unlink()
+    seen = Seen(Report(tmp_path).form("html"))
+    assert [image["alt"] for image in seen.all("img")] == ["vae: scatter"]
+    assert seen.text.count("—") == 2
+
+
 def test_runs_of_no_sweep_have_a_page_too(tmp_path):
     a_run(tmp_path, "vae", "a", 0, ("samples",))
     a_run(tmp_path, "pca", "a", 3, ("samples",))

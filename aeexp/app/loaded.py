@@ -94,9 +94,9 @@ def loaded(run: str | PathLike[str], device: str) -> Loaded:
         inside = f"holds {len(found)} runs" if found else "is no run's directory"
         raise UserError(f"{run} {inside}: choose the directory of one run, as runs/single/vae-digits-32-s0-...")
     with torch.random.fork_rng(devices=[]):  # the weights that it begins with
-        task, data = _restored(found[0])
+        model, data = _restored(found[0])
     try:
-        return Loaded(task, data, torch.device(device))
+        return Loaded(model, data, torch.device(device))
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0].partition(". ")[0]
         raise UserError(f"device={device} is not here ({reason}): choose cpu") from None

@@ -46,14 +46,14 @@ def leaves(rows: list[Row], spec: Spec, runs: dict[str, Run]) -> list[Leaf]:
 
 
 def thumbnail(run: Run, title: str, width: int) -> str | None:
-    """A data URI, or None where the run has no such picture."""
-    file = run.figures / f"{title}.png"
-    if not file.exists():
+    """A data URI, or None where the run has no such picture, or one that is damaged."""
+    try:
+        with Image.open(run.figures / f"{title}.png") as image:
+            small = image.convert("RGB")
+    except OSError:
         return None
-    with Image.open(file) as image:
-        small = image.convert("RGB")
-        small.thumbnail((width, 2 * width), Image.Resampling.LANCZOS)
-        return uri(_png(small.quantize(COLOURS, method=Image.Quantize.MEDIANCUT)))
+    small.thumbnail((width, 2 * width), Image.Resampling.LANCZOS)
+    return uri(_png(small.quantize(COLOURS, method=Image.Quantize.MEDIANCUT)))
 
 
 def width_of(n: int) -> int:

@@ -39,7 +39,7 @@ class Manifold:
         names, heads = ([f"{value:.1f}".replace("-", "−") for value in side.tolist()] for side in (up.flip(0), across))
         ink = colour(subject.kind)
         rows = [Row(name, examples, ink=ink) for name, examples in zip(names, x, strict=True)]
-        return Result({}, {"manifold": grid([rows], subject.data.scale, ["z₂, z₁", *heads])})
+        return Result({}, {"manifold": grid([rows], subject.data.scale, ["z₂ \\ z₁", *heads])})
 
     def levels(self, subject: Subject) -> Tensor:
         """The values of z_1 and of z_2, (2, cells), ascending"""

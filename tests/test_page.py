@@ -2,7 +2,9 @@
 
 import base64
 import io
+import json
 import re
+from html import unescape
 from html.parser import HTMLParser
 
 import numpy as np
@@ -19,6 +21,7 @@ from aeexp.runs.files import write, write_json, write_yaml
 from aeexp.runs.run import Run
 
 NASTY = """<img src=x onerror="document.title='taken'"> & $title </script> "'"""
+STRANGE = """deep'"><i>"""
 TABLE = {
     "title": f"Kinds {NASTY}",
     "rows": ["model"],
@@ -50,7 +53,7 @@ def config(model, data, seed):
 
 
 def a_run(folder, model, data, seed, titles=("samples", "filters")):
-    run = Run(folder / f"{model}-{data}-s{seed}")
+    run = Run(folder / re.sub(r"\W+", "-", f"{model}-{data}-s{seed}"))
     write_yaml(run.path / "config.yaml", config(model, data, seed))
     write_json(run.path / "status.json", {"state": "completed"})
     metrics = {"reconstruction/squared_error": len(model) + seed}
@@ -72,7 +75,7 @@ def sweep(tmp_path_factory):
                 board.add_scalar("val/loss", 1.0, 10 * step + 9)
     level = Summary.Value(tag="val/squared_error", simple_value=6.0)
     events.replace(runs[4].path, "measured", [level])
-    failed = a_run(folder, "deep", "a", 0, ())
+    failed = a_run(folder, STRANGE, "a", 0, ())
     (failed.path / "results.json").unlink()
     write_json(failed.path / "status.json", {"state": "failed", "error": f"it broke {NASTY}"})
     announce(folder, TABLE, [config("vae", "a", 0)])
@@ -115,6 +118,9 @@ def test_everything_is_inside(seen):
 def test_what_the_runs_say_is_text_and_no_markup(seen):
     assert {image["class"] for image in seen.all("img")} == {"table", "small"}
     assert all("onerror" not in attributes for _, attributes in seen.tags)
+    assert {json.loads(row["data-keys"])["model"] for row in seen.all("tr") if row} == {"vae", "pca", STRANGE}
+    assert STRANGE in [box["value"] for box in seen.all("input")]
+    assert seen.all("i") == []
     for what in ("Kinds", "error", "note", "it broke"):
         assert f"{what} {NASTY}" in seen.text
 
@@ -140,7 +146,7 @@ def test_each_configuration_is_a_row_with_its_first_seed_and_each_title_a_column
 def test_the_table_is_the_table(sweep, seen):
     (table,) = Report(sweep).tables()
     cells = re.findall(r"<td>(.*?)</td>", (sweep / "index.html").read_text())
-    shown = [re.sub("</?b>", "", cell) for cell in cells][: sum(map(len, table.body))]
+    shown = [unescape(re.sub("</?b>", "", cell)) for cell in cells][: sum(map(len, table.body))]
     assert shown == [text for row in table.body for text in row]
     assert "1 failed" in shown
 

@@ -12,7 +12,7 @@ from string import Template
 from aeexp.report.album import Leaf, leaves, thumbnail, uri, width_of
 from aeexp.report.learning import learning_curves
 from aeexp.report.sweep import Report
-from aeexp.report.table import Table, footnotes, ordered
+from aeexp.report.table import Table, footnotes
 from aeexp.runs.run import Run, find
 
 FILTERED = 40  # values at most of a key that can be chosen by
@@ -53,10 +53,9 @@ def _choices(pages: list[Leaf], keys: list[str]) -> str:
 
 
 def _table(table: Table, report: Report) -> str:
-    lines = ordered([*report.rows, *report.expected], report.spec.rows, report.spec)
     header = "".join(f"<th>{escape(name)}</th>" for name in table.header)
     rows = []
-    for n, (line, texts) in enumerate(zip(lines, table.body, strict=True)):
+    for n, (line, texts) in enumerate(zip(table.lines, table.body, strict=True)):
         marked = [f"<b>{escape(text)}</b>" if (n, m) in table.best else escape(text) for m, text in enumerate(texts)]
         cells = "".join(f"<td>{text}</td>" for text in marked)
         rows.append(f"<tr {_keys(dict(zip(report.spec.rows, line, strict=True)))}>{cells}</tr>")

@@ -45,6 +45,7 @@ class Spec:
     sources: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     baselines: list[str] = field(default_factory=list)  # values of the first key, drawn in grey
+    average: str | None = None  # a key, over whose values a last line is the mean
     curve: bool = False  # the metrics over the first of the columns' keys
     pareto: list[str] = field(default_factory=list)  # two metrics to draw against each other
     order: dict[str, list[str]] = field(default_factory=dict)  # of a key's values

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from aeexp.report.averages import averaged
 from aeexp.report.cells import ALONE, LEVEL, Cell, Line, best, cells
 from aeexp.report.collect import DASH, Row
 from aeexp.report.spec import Metric, Spec
@@ -15,6 +16,7 @@ WITHIN = 2  # standard deviations
 class Table:
     title: str
     header: list[str]
+    lines: list[Line]  # of the body: the values of the rows' keys
     body: list[list[str]] = field(default_factory=list)
     best: set[tuple[int, int]] = field(default_factory=set)  # (row, column) of the body
     pairs: set[int] = field(default_factory=set)  # how many common seeds the tests had
@@ -31,9 +33,11 @@ def table(rows: list[Row], expected: list[Row], spec: Spec, metric: Metric) -> T
     A column with published values is followed by them, by the difference, and by whether they lie within WITHIN of
     our standard deviations.
     """
+    if spec.average is not None:
+        rows = [*rows, *averaged(rows, expected, spec.keys, spec.average)]
     lines = ordered([*rows, *expected], spec.rows, spec)
     found = cells(rows, spec, metric)
-    made = Table(metric.title, [" ".join(spec.rows)], [[" ".join(line)] for line in lines])
+    made = Table(metric.title, [" ".join(spec.rows)], lines, [[" ".join(line)] for line in lines])
     for column in ordered([*rows, *expected], spec.columns, spec):
         mine = {line: found.get((line, column), Cell()) for line in lines}
         name = ", ".join(f"{key} {value}" for key, value in zip(spec.columns, column, strict=True)) or metric.title

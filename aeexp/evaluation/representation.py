@@ -80,7 +80,7 @@ def effective_rank(z: Tensor) -> float:
     """(N, D) float64"""
     centred = z - z.mean(0)
     squares = torch.linalg.eigvalsh(centred.T @ centred)
-    noise = 1e-12 * max(squares.max().item(), z.square().sum().item())  # rounding, of squares
+    noise = max(1e-13 * squares.max().item(), 1e-28 * z.square().sum().item())  # of rounding
     s = squares.clamp_min(0).where(squares > noise, 0).sqrt()
     return torch.special.entr(s / s.sum()).sum().exp().item() if s.sum() > 0 else 0.0
 

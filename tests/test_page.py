@@ -15,6 +15,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard import SummaryWriter
 
 from aeexp.report import album, refresh, show_page
+from aeexp.report.learning import learning_curves
 from aeexp.report.sweep import Report, announce
 from aeexp.runs import events
 from aeexp.runs.files import write, write_json, write_yaml
@@ -156,6 +157,11 @@ def test_curves_are_read_from_what_tensorboard_reads(sweep):
     assert events.curve(sweep / "pca-b-s1", "val/squared_error") == []
     curves = [name for name in re.findall(r'alt="(\w+)"', (sweep / "index.html").read_text()) if name in "ab"]
     assert sorted(curves) == ["a", "b"]
+
+
+def test_what_nothing_trains_has_a_level_and_what_has_neither_no_picture(sweep, tmp_path):
+    assert learning_curves("b", {"pca": [Run(sweep / "pca-b-s1")]})
+    assert learning_curves("b", {"pca": [Run(sweep / "pca-b-s0")], "vae": [a_run(tmp_path, "vae", "b", 0)]}) is None
 
 
 def test_many_pictures_are_smaller_so_that_the_page_stays_bounded():

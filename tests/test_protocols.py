@@ -197,7 +197,7 @@ def test_a_known_offset_has_the_error_that_one_can_work_out():
 def test_the_mean_image_is_worse_than_the_image_and_figures_are_drawn():
     flat = Reconstruction()(subject(Oracle(corner, lambda x: torch.full_like(x, 0.5))))
     assert flat.metrics["ssim"] < 0.2
-    assert set(flat.figures) == {"reconstructions"}
+    assert set(flat.figures) == {"reconstructions", "error_by_class"}
 
 
 @pytest.mark.parametrize("size", [8, 28])

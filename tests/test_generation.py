@@ -155,7 +155,7 @@ def test_one_gaussian_has_the_moments_of_the_codes():
     found = mixture(components=1).fit(z, torch.Size([2]))
     reference = multivariate_normal(z.double().mean(0), np.cov(z.double().numpy().T, bias=True))
     np.testing.assert_allclose(found.prior.log_prob(z), reference.logpdf(z), rtol=1e-4)
-    assert (found.components, found.name) == (1, "1 Gaussian on the codes")
+    assert (found.components, found.name) == (1, "1 Gaussian")
 
 
 def test_a_mixture_is_that_of_the_library_and_its_samples_are_like_the_codes():

@@ -252,6 +252,9 @@ def test_a_kind_that_reads_labels_has_a_row_of_each_class():
     assert means(figure)[:6] == [0] * 6  # without a label
     assert means(figure)[6:] == pytest.approx([(label + 1) / CLASSES for label in range(CLASSES) for _ in range(3)])
     assert reads_labels(told, told.prior)
+    left_out = subject(told)
+    left_out.data.train.y[left_out.data.train.y == 1] = -1
+    assert len(means(samples()(left_out).figures["samples"])) == 6 + 3 * (CLASSES - 1)
     some = samples(classes=[2, 0])(subject(told)).figures["samples"]
     assert means(some)[6:] == pytest.approx([0.75] * 3 + [0.25] * 3)
     assert "class 2\nown prior" in labels(some)
@@ -264,7 +267,7 @@ def test_another_kind_has_rows_of_classes_by_densities_of_their_codes():
     figure = samples(classes=[3, 1])(subject(kind)).figures["samples"]
     drawn = [image.get_array()[0, :CLASSES].argmax() for image in figure.axes[0].images]
     assert drawn[6:] == [3] * 3 + [1] * 3
-    assert any(text.startswith("class 3\n") and "on the codes" in text for text in labels(figure))
+    assert any(text.startswith("class 3\n") and "Gaussian" in text for text in labels(figure))
 
 
 def test_samples_depend_on_the_seed_alone_and_disturb_nothing():

@@ -33,8 +33,9 @@ class Origin:
 
     @property
     def name(self) -> str:
-        gaussians = "1 Gaussian" if self.components == 1 else f"{self.components} Gaussians"
-        return f"{gaussians} on the codes" if self.components else "own prior"
+        if not self.components:
+            return "own prior"
+        return "1 Gaussian" if self.components == 1 else f"{self.components} Gaussians"
 
 
 class Density(ABC):

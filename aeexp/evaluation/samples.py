@@ -20,7 +20,7 @@ from aeexp.evaluation.subject import BATCH, Result, Subject
 
 
 class Samples:
-    """`classes`: a row of each of these; null: of all, where the kind reads labels."""
+    """`classes`: a row of each of these; null: of all that the kind was trained on, where it reads labels."""
 
     def __init__(self, density: Density, classes: list[int] | None, rows: int, columns: int, seed: int) -> None:
         if min(rows, columns) < 1:
@@ -33,7 +33,8 @@ class Samples:
             whole = origin(subject, self.density)
             unlabelled = torch.full((self.rows * self.columns,), -1)
             drawn = torch.cat([*generated(subject, whole.prior, unlabelled)]).split(self.columns)
-            rows = [Row("" if i else _lines(whole), x, ink=colour(subject.kind)) for i, x in enumerate(drawn)]
+            name = whole.name + "\non the codes" * bool(whole.components)
+            rows = [Row("" if i else name, x, ink=colour(subject.kind)) for i, x in enumerate(drawn)]
             by_class = self._by_class(subject, whole)
         figure = grid([rows, by_class] if by_class else [rows], subject.data.scale)
         with torch.no_grad():
@@ -43,9 +44,9 @@ class Samples:
 
     def _by_class(self, subject: Subject, whole: Origin) -> list[Row]:
         reads = reads_labels(subject.model, whole.prior)
-        asked = self.classes if self.classes is not None else range(subject.data.classes) if reads else ()
+        seen = [label for label in subject.data.train.y.unique().tolist() if label >= 0]
         rows = []
-        for label in asked:
+        for label in self.classes if self.classes is not None else seen * reads:
             y = subject.data.train.y == label
             if not y.any():
                 raise Unanswerable(
@@ -54,13 +55,8 @@ class Samples:
                 )
             drawn_from = whole if reads else self._of_class(subject, y)
             x = torch.cat([*generated(subject, drawn_from.prior, torch.full((self.columns,), label))])
-            rows.append(Row(f"class {label}\n{_lines(drawn_from)}", x, ink=colour(subject.kind)))
+            rows.append(Row(f"class {label}\n{drawn_from.name}", x, ink=colour(subject.kind)))
         return rows
 
     def _of_class(self, subject: Subject, members: Tensor) -> Origin:
         return self.density.fit(subject.codes(subject.data.train)[members], shape_of_a_code(subject))
-
-
-def _lines(drawn_from: Origin) -> str:
-    """Its name, narrow."""
-    return drawn_from.name.replace(" on ", "\non ")

@@ -10,6 +10,7 @@ class Causal(nn.Module):
     """(B, n) of the first symbols of a sequence -> logits (B, n + 1, K): of the first, of the second after it, ...
 
     What is said of a place depends on the `symbols` before it alone. n is less than `places`, the sequence's length.
+    Symbols and places start equally small, as in GPT: from PyTorch's N(0, 1) of a symbol, places would be learnt late.
     """
 
     def __init__(self, symbols: int, places: int, width: int, depth: int, heads: int) -> None:
@@ -20,7 +21,7 @@ class Causal(nn.Module):
                 "width that is a multiple of the heads"
             )
         self.start = nn.Parameter(0.02 * torch.randn(width))
-        self.embedding = nn.Embedding(symbols, width)
+        self.embedding = nn.Embedding.from_pretrained(0.02 * torch.randn(symbols, width), freeze=False)
         self.places = nn.Parameter(0.02 * torch.randn(places, width))
         self.blocks = nn.ModuleList(
             nn.TransformerEncoderLayer(

@@ -75,6 +75,7 @@ class Layered(Oracle):
     def __init__(self, *layers):
         super().__init__()
         self.later, self.layers = nn.Linear(PIXELS, PIXELS), nn.Sequential(*layers)
+        self.register_buffer("W", torch.rand(5, PIXELS))  # which reads no pixels
 
     def encode(self, x, y=None):
         self.layers(x)
@@ -89,6 +90,7 @@ class TestFilters:
         layer = nn.Linear(PIXELS, 10)
         with torch.no_grad():
             layer.weight[4] = 0
+            layer.weight[5, 0] = -1  # the largest is negative
         cells = drawn(self.shown(Layered(nn.Flatten(), layer)), 5).flatten(0, 1)
         w = layer.weight.detach()[layer.weight.norm(dim=1).argsort(descending=True)]
         close(cells, 0.5 + 0.5 * w.unflatten(1, SHAPE)[:, 0] / w.abs().max())

@@ -170,6 +170,8 @@ class TestRobustness:
     def test_nothing_of_something_is_refused(self):
         with pytest.raises(UserError, match="choose"):
             robustness(probes=0)
+        with pytest.raises(UserError, match="choose"):
+            Growing(Masking, "std", [0.1])
 
 
 def compression(**settings):

@@ -7,9 +7,9 @@
     jacobian        sqrt of the mean of ||J_f(x)||_F^2: Rifai et al. (2011), Contractive auto-encoders
     jacobian_relative    the same, per deviation of the code: sqrt of the sum of its units' variances
 
-of `examples` of the test set, and the regression on as many training examples, drawn from `seed`; with the same noise
-for every kind. The picture shows raw pixels in
-grey: the squared error of x~ itself, and the same regression on it.
+of `examples` of the test set, the regression on as many training examples, drawn from `seed`; the same noise for every
+kind. The pictures show raw pixels in grey: the squared error of x~ itself, and the same regression on it. Memory: four
+times these examples. A kind without a code has errors alone; a code that is rounded has no Jacobian.
 """
 
 from collections.abc import Callable
@@ -32,7 +32,10 @@ class Growing:
 
     def __init__(self, corruption: Callable[..., nn.Module], option: str, levels: list[float]) -> None:
         self.option = option
-        self.at = {level: corruption(**{option: level}).train() for level in sorted(levels)}  # eval: the identity
+        try:
+            self.at = {level: corruption(**{option: level}).train() for level in sorted(levels)}  # eval: the identity
+        except TypeError as error:
+            raise UserError(f"option={option} is none of the corruption, {error}: choose one that it has") from None
 
 
 class Robustness:

@@ -254,6 +254,13 @@ def test_a_file_that_differs_from_the_model_is_not_kept(run, tmp_path, monkeypat
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_kind_that_takes_the_size_of_a_batch_for_a_constant_is_told_so(monkeypatch):
+    monkeypatch.setattr(export.Encoder, "forward", lambda self, x: x.flatten(1) + torch.ones(len(x), 1))
+    with pytest.raises(UserError, match="one size of a batch alone") as refusal:
+        export.onnx_of(export.Encoder(of_kind("pixels")[0]), {})
+    assert_one_sentence(refusal.value)
+
+
 @pytest.mark.parametrize(("kind", "part"), [("unet", export.Encoder), ("conv_unpool", export.Decoder)])
 def test_what_a_kind_does_not_have_is_not_exported(kind, part):
     with pytest.raises(UserError, match="part=autoencoder") as refusal:

@@ -247,9 +247,10 @@ class TestCompression:
         assert all_of_it["enough"] == all_of_it["bits"]
 
     def test_the_picture_has_a_point_a_level(self):
-        (axes,) = compression()(subject(Decoder(CORNER))).figures["rate_distortion"].axes
-        assert len(axes.lines[1].get_xdata()) == 3
-        assert [text.get_text() for text in axes.texts] == ["1", "2", "8"]
+        for stretch, labels in ((REAL, ["1", "2", "8"]), (CORNER, ["1"])):
+            (axes,) = compression(counted=400)(subject(Decoder(stretch))).figures["rate_distortion"].axes
+            assert len(axes.lines[1].get_xdata()) == 3
+            assert [text.get_text() for text in axes.texts][: len(labels)] == labels
 
     @pytest.mark.parametrize("wrong", [{"levels": []}, {"levels": [0]}, {"levels": [17]}, {"counted": 0}])
     def test_senseless_settings_are_refused(self, wrong):

@@ -103,9 +103,12 @@ def _figure(curve: dict[int, tuple[float, float]], error: float, kind: str) -> F
     bits, errors = zip(*curve.values(), strict=True)
     axes.axhline(error, color=GREY, linewidth=0.8, linestyle="--", label="not quantised")
     axes.plot(bits, errors, marker="o", markersize=3, linewidth=1, color=colour(kind), label=kind)
+    last = -max(bits)
     for b, (x, y) in curve.items():
-        axes.annotate(str(b), (x, y), textcoords="offset points", xytext=(3, 3), fontsize=SMALL)
+        if x - last > 0.03 * max(bits):  # one label where points lie on one another, as those of bits
+            axes.annotate(str(b), (x, y), textcoords="offset points", xytext=(3, 3), fontsize=SMALL)
+            last = x
     axes.set(xlabel="bits an example, entropy-coded (beside a point: bits a unit)", ylabel="squared error")
-    axes.set_ylim(bottom=0)
+    axes.set(xlim=(0, 1.05 * max(bits)), ylim=(0, 1.1 * max(*errors, error) + 1e-9))
     axes.legend(fontsize=SMALL, frameon=False)
     return figure

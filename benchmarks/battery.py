@@ -9,7 +9,7 @@ moves them less.
 
 import argparse
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -89,6 +89,13 @@ def likelihood() -> tuple[Work, Work]:
     return lambda: asked(subject), plain
 
 
+def shown(rows: Iterable[tuple[str, ...]]) -> Iterator[tuple[str, ...]]:
+    """The rows as they come, on the terminal too: all of them take minutes."""
+    for row in rows:
+        print(*row, sep="  ", flush=True)
+        yield row
+
+
 def seconds(work: Work) -> tuple[float, float]:
     """Of the clock, and of the processor."""
     clock, processor = perf_counter(), process_time()
@@ -123,8 +130,7 @@ def protocols(runs: str) -> Iterator[tuple[str, ...]]:
     with redirect_stdout(StringIO()):
         session.fit(Run(Path(runs)), config, task, data)
     subject = Subject(task.model, data, None, "vae")
-    shared = [subject.codes, subject.errors]
-    spent = [seconds(lambda: [compute(part) for compute in shared for part in (data.train, data.val, data.test)])]
+    spent = [seconds(lambda: [subject.codes(data.train), subject.codes(data.test), subject.errors(data.test)])]
     yield "codes and errors", *(f"{value:.1f}" for value in spent[0]), ""
     for name, node in config["evaluation"].items():
         answers: list[str] = []
@@ -152,11 +158,11 @@ def main() -> None:
     asked = parser.parse_args()
     torch.set_num_threads(1)
     header = ("ours : matrix products alone", "ours, s", "products, s", "ratio", "target", "met")
-    tables = [tabulate(ratios(asked.pairs), header, tablefmt="github", disable_numparse=True)]
+    tables = [tabulate(shown(ratios(asked.pairs)), header, tablefmt="github", disable_numparse=True)]
     torch.set_num_threads(THREADS)
     with TemporaryDirectory() as runs:
         header = ("protocol", "seconds", "processor, s", "gives")
-        tables.append(tabulate(protocols(runs), header, tablefmt="github", disable_numparse=True))
+        tables.append(tabulate(shown(protocols(runs)), header, tablefmt="github", disable_numparse=True))
     load = os.getloadavg()[0]
     facts = f"torch {torch.__version__}, {os.cpu_count()} CPUs, {asked.pairs} pairs; load of the machine {load:.1f}"
     text = "\n\n".join([*tables, facts])

@@ -90,6 +90,11 @@ def test_the_threshold_keeps_its_promise_on_average(n, rate):
     assert kept == pytest.approx(exact, abs=4 * (rate / 4000) ** 0.5)
 
 
+@pytest.mark.parametrize(("n", "rate", "k"), [(99, 0.05, 95), (19, 0.05, 19), (100, 0.05, 96), (5, 0.05, 5)])
+def test_the_threshold_is_the_kth_smallest(n, rate, k):
+    assert threshold(np.arange(1.0, n + 1)[::-1], rate) == k
+
+
 def test_too_few_examples_promise_what_they_can():
     found = protocol(promised=0.001)(subject(Oracle(lambda x: x.flatten(1)), OneClass([0]))).metrics
     assert found["promised"] == pytest.approx(1 / 31)

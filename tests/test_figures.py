@@ -7,7 +7,7 @@ import matplotlib
 import numpy as np
 import pytest
 import torch
-from oracles import Oracle, close, drawn, subject, texts
+from oracles import PIXELS, Oracle, close, drawn, subject, texts
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from aeexp.corruptions import WhiteNoise
@@ -92,12 +92,15 @@ def test_a_sound_holds_the_examples_one_after_the_other_with_pauses_and_silence_
 
 
 def test_a_restoration_is_heard_where_the_data_are_sound_and_nowhere_else():
-    asked = subject(Oracle())
+    asked = subject(Oracle(gain=torch.zeros(PIXELS)), n=10)  # which says nothing
     protocol = Restoration(WhiteNoise(5.0, 1.0), 0)
     assert protocol(asked).sounds == {}
     asked.data.rate = 8000
-    sounds = protocol(asked).sounds
+    sounds, truth = protocol(asked).sounds, asked.data.test.x
     assert [*sounds] == ["restorations-input", "restorations-output", "restorations-truth"]
+    assert sounds["restorations-output"] == wav(torch.zeros_like(truth), 1.0, 8000)
+    assert sounds["restorations-truth"] == wav(truth, 1.0, 8000) != sounds["restorations-input"]
+    assert sounds["restorations-input"] != sounds["restorations-output"]
 
 
 def test_what_can_be_heard_are_samples_and_not_pictures_of_them():

@@ -65,6 +65,9 @@ class TestGrid:
         assert [line.get_color() == (1, 0, 0) for line in axes.lines] == [True] * 3 * curves + [False] * 3 * curves
         heights = [np.ptp(line.get_ydata()) for line in axes.lines]
         assert heights[3 * curves] == pytest.approx(0.5 * heights[0])
+        (far,) = grid([[Row("", 5 + torch.arange(6.0).reshape(1, 6))]], 1.0).axes  # curves fill their cell
+        y, cell = far.lines[0].get_ydata(), far.collections[0].get_datalim(far.transData)
+        assert (y.min(), y.max()) == pytest.approx((cell.y0, cell.y1), abs=1e-4)
 
     @pytest.mark.parametrize(
         ("value", "text"), [(27.0, "27.0"), (0.76, "0.760"), (126.01, "126"), (-1.234, "−1.23"), (0.00733, "0.0073")]

@@ -129,6 +129,21 @@ def test_kinds_that_read_labels_get_those_of_the_training_examples(kept):
     assert set(torch.cat(seen).tolist()) == {0, 1}
 
 
+def test_kinds_that_read_labels_are_asked_whether_they_obey(kept):
+    def obedient(z, y):
+        x = torch.rand(len(z), 1, 16, 16)
+        x[:, 0, 0, :CLASSES] = nn.functional.one_hot(y.clamp_min(0), CLASSES)
+        return x
+
+    def deaf_but_for_one_pixel(z, y):
+        return corner_of_code(nn.functional.one_hot(0 * y, CLASSES), y) + y.view(-1, 1, 1, 1) / 1e6
+
+    obeys, ignores = (generation(kept)(subject(Kind(image))).metrics for image in (obedient, deaf_but_for_one_pixel))
+    assert obeys["agreement"] == pytest.approx(obeys["accuracy"], abs=0.08)
+    assert 0.1 < ignores["agreement"] < 0.4
+    assert "agreement" not in generation(kept)(subject(Kind(corner_of_code))).metrics
+
+
 def test_values_outside_the_data_are_cut(kept):
     bright, white = (generation(kept)(subject(Kind(lambda z, y, v=v: gray(z, y) + v))).metrics for v in (0.5, 9))
     assert bright == white

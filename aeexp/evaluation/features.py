@@ -56,6 +56,11 @@ class Known:
         """(B, *shape) -> (B, width)"""
         return self.classifier.describe(x)
 
+    @torch.no_grad()
+    def classes(self, features: Tensor) -> Tensor:
+        """(B, width) -> the labels that it gives, (B,)"""
+        return self.classifier.head(features).argmax(1)
+
 
 class Features:
     """`channels`: of the convolutions, where examples are images; else `hidden` units read them."""

@@ -14,12 +14,14 @@ and as `_reconstructions`, of what the kind makes of these: what its decoder wou
 
     nearest     the mean distance of a sample to the training example nearest to it in pixels, over that of a test
                 example: far below 1 the samples are copies, or duller than the data are, and the picture tells which
+    agreement   of a kind that reads labels: the fraction of samples that the classifier gives the label that they
+                were asked to have
     accuracy    of the classifier, on the test examples
     samples     n
 
 A kind without a prior draws codes from a density that is fitted to its codes (aeexp.evaluation.densities); one that
-reads labels gets those of training examples, drawn at random. Memory: the features, BATCH examples, `neighbours` of
-them, and blocks of BATCH x BATCH distances.
+reads labels gets those of training examples, drawn at random. Memory: the features, `neighbours` samples and BATCH
+more, and blocks of BATCH x BATCH distances.
 """
 
 import torch
@@ -29,7 +31,7 @@ from torch import Tensor
 from aeexp.colours import colour
 from aeexp.data.examples import Examples
 from aeexp.errors import UserError
-from aeexp.evaluation.densities import Density, Origin, generated, origin
+from aeexp.evaluation.densities import Density, Origin, generated, origin, reads_labels
 from aeexp.evaluation.features import Features, Known
 from aeexp.evaluation.fidelity import Manifold, frechet, nearest
 from aeexp.evaluation.figures import Row, grid
@@ -64,7 +66,9 @@ class Generation:
             torch.manual_seed(self.seed)
             real, others = _drawn(test, n), _drawn(train, n)
             drawn_from = origin(subject, self.density)
-            x, features = self._generated(subject, drawn_from, train.y[torch.randint(len(train), (n,))], known)
+            y = train.y[torch.randint(len(train), (n,))]
+            x, features = self._generated(subject, drawn_from, y, known)
+            reads = reads_labels(subject.model, drawn_from.prior)
         manifold = Manifold(subject.map(described, real), self.k)
         metrics = {
             **self.score(manifold, features),
@@ -72,6 +76,8 @@ class Generation:
             **_named("reconstructions", self.score(manifold, subject.map(restored, others))),
         }
         metrics |= {"accuracy": known.accuracy, "samples": float(n)}
+        if reads:
+            metrics["agreement"] = (known.classes(features) == y)[y >= 0].double().mean().item()
         ratio, figure = self._nearest(subject, x, real)
         facts = {"classifier": known.digest, "codes": drawn_from.name}
         return Result({**metrics, "nearest": ratio}, {"nearest_training_examples": figure}, facts=facts)

@@ -32,13 +32,21 @@ def histograms(found: dict[str, Values], limits: dict[str, float], kind: str) ->
     for axes, (name, values) in zip(charted, found.items(), strict=True):
         _histogram(axes, values, kind)
         axes.axvline(limits[name], color=INK, linewidth=0.8, linestyle=(0, (1, 1)), label="threshold")
-        most = max(scores.max() for scores in (values.normal, *values.strange.values()))
-        axes.set_xticks([limits[name], most], [f"{value:.3g}" for value in (limits[name], most)])
+        axes.set_xticks([limits[name]], [f"{limits[name]:.3g}"])
         axes.set_xticks([], minor=True)
         axes.set_yticks([])
     charted[0].set_ylabel("share of examples")
     handles, names = charted[0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside upper center", ncols=len(names), fontsize=FONT, frameon=False)
+    figure.legend(
+        handles,
+        names,
+        loc="outside upper center",
+        ncols=len(names),
+        fontsize=FONT,
+        frameon=False,
+        handlelength=1,
+        columnspacing=1,
+    )
     return figure
 
 
@@ -61,8 +69,8 @@ def _histogram(axes: Axes, values: Values, kind: str) -> None:
 def rocs(found: dict[str, Values], beside: dict[str, Values], kind: str) -> Figure:
     """A chart a group of anomalous examples; the kind's scores in its colour, the baselines `beside` in grey."""
     groups = list(next(iter(found.values())).strange)
-    figure, charted = charts(groups, 3.5)
-    place = {"loc": "lower right"} if len(groups) == 1 else {"loc": "upper center", "bbox_to_anchor": (0.5, -0.2)}
+    figure, charted = charts(groups, 3.5 if len(groups) == 1 else 3.2)
+    place = {"loc": "lower right"} if len(groups) == 1 else {"loc": "upper center", "bbox_to_anchor": (0.5, -0.25)}
     for axes, group in zip(charted, groups, strict=True):
         for scores, shade in ((found, colour(kind)), (beside, GREY)):
             for (name, (normal, strange)), style in zip(scores.items(), STYLES, strict=False):

@@ -7,6 +7,7 @@
 
 float32, any N. Each is run by onnxruntime on random examples before it is kept, and must give what the model gives. The
 files stand in `output`, or else in the run's directory; what x was scaled to, and which run it was, is their metadata.
+Of a directory that holds several runs, all are exported.
 """
 
 import sys
@@ -22,6 +23,7 @@ from torch import Tensor, nn
 from aeexp.app.loaded import Loaded, loaded
 from aeexp.errors import Unanswerable, UserError
 from aeexp.runs.files import write
+from aeexp.runs.run import find
 
 NEEDED = ("onnx", "onnxscript", "onnxruntime")
 TRIED = (1, 2, 7)  # batch sizes
@@ -165,9 +167,11 @@ def main() -> None:
             asked[key] = value
         if "run" not in asked:
             raise UserError("say which run: choose run=<its directory>")
-        run = asked["run"]
-        for path, largest in export(run, asked.get("part", "both"), asked.get("output", run)).items():
-            print(f"{path}  differs from the model by at most {largest:.1e}")
+        runs = [str(run.path) for run in find(Path(asked["run"]))] or [asked["run"]]
+        for run in runs:
+            output = Path(asked.get("output", run), Path(run).name if "output" in asked and len(runs) > 1 else "")
+            for path, largest in export(run, asked.get("part", "both"), str(output)).items():
+                print(f"{path}  differs from the model by at most {largest:.1e}")
     except UserError as error:
         sys.exit(f"error: {error}")
     except OSError as error:

@@ -1,5 +1,6 @@
 """A finished run in a notebook, and as ONNX."""
 
+import shutil
 import subprocess
 import sys
 from functools import cache
@@ -224,6 +225,14 @@ def test_the_command_writes_what_says_where_it_is_from(run, tmp_path, monkeypatc
     assert session.get_modelmeta().custom_metadata_map == {"run": "vae", "shape": "[1, 8, 8]", "scale": "1"}
     x = np.random.default_rng(0).random((9, 1, 8, 8), dtype=np.float32)
     np.testing.assert_allclose(session.run(None, {"x": x})[0], aeexp.load(run.path).encode(x), atol=1e-5)
+
+
+def test_all_runs_of_a_directory_are_exported(run, tmp_path, monkeypatch, capfd):
+    for name in ("one", "two"):
+        shutil.copytree(run.path, tmp_path / "runs" / name)
+    told(monkeypatch, f"run={tmp_path / 'runs'}", "part=decoder", f"output={tmp_path / 'out'}")
+    assert len(capfd.readouterr().out.splitlines()) == 2
+    assert {file.parent.name for file in (tmp_path / "out").rglob("decoder.onnx")} == {"one", "two"}
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import urllib.request
 import pytest
 from conftest import ROOT
 
-from aeexp.report.readme import catalogue, filled
+from aeexp.report.readme import PROTOCOLS, catalogue, filled, protocols
 from aeexp.report.sweep import Report
 
 pytestmark = pytest.mark.xdist_group("readme")  # one after another, on what the first made
@@ -34,11 +34,11 @@ QUICK = {
         "trainer.max_epochs=1",
         "model=pca,vae",
         "bottleneck=2,10",
-        "seed=0,1",
+        "seed=0",
     ],
-    "python evaluate.py run=runs/single evaluation=[reconstruction,linear_probe]": [
-        "evaluation.linear_probe.labels=[0.5]"
-    ],
+    "python evaluate.py run=runs/code_size evaluation=[all]": ["evaluation.likelihood.samples=20"],
+    "python evaluate.py run=runs/code_size evaluation=[samples] evaluation.samples.classes=[3,8]": [],
+    "python -m aeexp.export run=runs/code_size": [],
     "python -m aeexp.report runs/code_size --format latex": [],
     "tensorboard --logdir runs": [],
     "python train.py -m hydra/launcher=joblib model=vae,sparse seed=0,1": ["trainer.max_epochs=1"],
@@ -68,6 +68,7 @@ def test_every_command_of_the_readme_is_run_by_a_test():
 def test_the_readme_is_short_and_what_is_generated_in_it_is_up_to_date():
     assert len(README.splitlines()) <= 200
     assert filled(README) == README
+    assert PROTOCOLS.read_text() == protocols()
     tables = list((ROOT / "results").glob("*/table.yaml"))
     assert tables
     for file in tables:

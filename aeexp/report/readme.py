@@ -1,8 +1,10 @@
-"""The parts of README.md that are not typed:  python -m aeexp.report.readme
+"""The parts of README.md that are not typed, and the list of protocols:  python -m aeexp.report.readme
 
-The catalogue comes from configs/model, the tables from results/<table>, where `make results` keeps what a sweep left.
+The catalogue comes from configs/model, the tables from results/<table>, where `make results` keeps what a sweep left,
+the protocols from configs/evaluation and the first sentence of each one's file.
 """
 
+import ast
 import re
 import sys
 from pathlib import Path
@@ -13,6 +15,7 @@ from aeexp.report.table import footnotes
 from aeexp.runs.files import read_yaml, write, write_yaml
 
 ROOT = Path(__file__).parents[2]
+PROTOCOLS = ROOT / "aeexp" / "evaluation" / "README.md"
 AS_RUN = ("title", "sweep", "expected")  # what the sweep's own table knows better than configs/table
 SHOWN = ("table.md", "table.png", "pareto.png")
 
@@ -26,6 +29,28 @@ def catalogue() -> str:
         files = f"[yaml](configs/model/{file.name}), [{code.name}]({code})"
         rows.append(f"| {file.stem} | {paper.group(1) if paper else ''} | {files} | `model={file.stem}` |")
     return "\n".join(rows)
+
+
+def protocols() -> str:
+    """A row for each option of `evaluation` that is one protocol."""
+    rows = ["| protocol | what it asks | settings |", "|---|---|---|"]
+    for file in sorted((ROOT / "configs" / "evaluation").glob("*.yaml")):
+        if target := read_yaml(file).get("_target_"):
+            code = Path(*target.split(".")[:-1]).with_suffix(".py")
+            asked = (ast.get_docstring(ast.parse((ROOT / code).read_text())) or "").splitlines()[0].replace("|", "\\|")
+            rows.append(f"| [{file.stem}]({code.name}) | {asked} | [yaml](../../configs/evaluation/{file.name}) |")
+    return "\n".join(["# What can be asked of a run", "", *rows, ""])
+
+
+def speed() -> str:
+    """The ratios of benchmarks/speed.md in a sentence, and on what they were measured."""
+    table, machine = (ROOT / "benchmarks" / "speed.md").read_text().strip().split("\n\n")
+    rows = [[cell.strip() for cell in row.strip("|").split("|")] for row in table.splitlines()[2:]]
+    told = (
+        f"{name} {ratio.split()[0]} (target {target}{'' if met == 'yes' else ', not met'})"
+        for name, _, _, ratio, target, met in rows
+    )
+    return f"{'; '.join(told)}. {machine}. All of it: [benchmarks/speed.md](benchmarks/speed.md)."
 
 
 def results(name: str) -> str:
@@ -56,7 +81,7 @@ def keep(folder: Path) -> None:
 
 def filled(text: str) -> str:
     """`text` with everything between <!-- name --> and <!-- /name --> made anew."""
-    parts = {"catalogue": catalogue(), "speed": (ROOT / "benchmarks" / "speed.md").read_text()}
+    parts = {"catalogue": catalogue(), "speed": speed()}
     parts |= {file.parent.name: results(file.parent.name) for file in (ROOT / "results").glob("*/table.yaml")}
     for name, content in parts.items():
         before, begin, rest = text.partition(f"<!-- {name} -->")
@@ -74,4 +99,5 @@ def _code(kind: str) -> Path:
 if __name__ == "__main__":
     for sweep in sys.argv[1:]:
         keep(Path(sweep))
+    PROTOCOLS.write_text(protocols())
     (ROOT / "README.md").write_text(filled((ROOT / "README.md").read_text()))

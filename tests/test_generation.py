@@ -127,6 +127,12 @@ def test_manifold_of_copies_has_balls_without_room():
     assert Manifold(copies[:1], 3).holds(copies) == 1  # a set of one has no neighbour
 
 
+def test_equal_features_are_at_no_distance_whatever_the_rounding():
+    a = normal(300, 17) + 3
+    assert (fidelity._squares(a, a).diagonal() == 0).all()
+    assert (fidelity._squares(a, a + 1e-4).diagonal() > 0).all()
+
+
 def test_nearest_training_example_is_that_of_brute_force(blocks):
     train, x = split(30, 0), split(9, 1)[torch.arange(9)].x
     x[4] = train[torch.tensor([29])].x[0]
@@ -169,6 +175,13 @@ def test_a_mixture_is_that_of_the_library_and_its_samples_are_like_the_codes():
     assert drawn.dtype == torch.float32
     assert Manifold(z, 3).holds(drawn[:, 0]) > 0.9
     assert Manifold(drawn[:300, 0], 3).holds(z) > 0.9
+
+
+def test_a_mixture_depends_on_its_seed_alone():
+    z = normal(200, 2).float()
+    one, again, other = (mixture(seed=seed).fit(z, torch.Size([2])).prior.log_prob(z) for seed in (0, 0, 1))
+    assert torch.equal(one, again)
+    assert not torch.equal(one, other)
 
 
 def test_few_examples_make_few_gaussians_and_dead_units_none_worse():

@@ -36,5 +36,5 @@ class Causal(nn.Module):
         h = torch.cat([start, self.embedding(k)], dim=1) + self.places[: k.shape[1] + 1]  # (B, n + 1, width)
         later = torch.ones(h.shape[1], h.shape[1], dtype=torch.bool, device=h.device).triu(1)
         for block in self.blocks:
-            h = block(h, src_mask=later, is_causal=True)
+            h = block(h, src_mask=later)
         return self.head(h)

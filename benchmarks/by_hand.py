@@ -125,7 +125,7 @@ def beta_vae(p: P, x: Tensor) -> Tensor:
 
 def vae_capacity(p: P, x: Tensor) -> Tensor:
     recon, kl = variational(p, x)
-    return recon + 10 * (kl.sum() / len(x) - 25).abs()
+    return recon + (kl.sum() / len(x) - 25).abs()
 
 
 def vae_free_bits(p: P, x: Tensor) -> Tensor:

@@ -50,7 +50,7 @@ def refused(monkeypatch, tmp_path):
         ("code.activation=Relu", ["Relu", "ReLU"]),
         ("checkpoint=newest", ["newest", "best", "last"]),
         ("+evaluation.probe.C=1", ["evaluation.probe.C", "evaluation=[reconstruction,linear_probe]"]),
-        ("evaluation=[knn]", ["evaluation=knn", "linear_probe"]),
+        ("evaluation=[nearest]", ["evaluation=nearest", "linear_probe"]),
         ("model._target_=os.system", ["os.system", "aeexp"]),
         ("=3", ["=3"]),
     ],

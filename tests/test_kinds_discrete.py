@@ -306,7 +306,7 @@ def test_class_changes_what_is_generated_and_each_example_has_its_own():
 def test_hidden_labels_are_as_many_as_asked_in_training_and_none_elsewhere(hidden):
     model, n = conditional(hidden=hidden, code=partial(Identity, activation="Identity")), 4000
     x, y = torch.rand(1, *SHAPE).expand(n, *SHAPE), torch.zeros(n, dtype=torch.int64)
-    with_y, without = (model.likelihood.nll(model.decoder(model._with(model.encode(x, t).z, t)), x) for t in (y, y - 1))
+    with_y, without = (model.likelihood.nll(model.decoder(model.told(model.encode(x, t).z, t)), x) for t in (y, y - 1))
     recon = model.loss(Batch(x, y)).terms["recon"]
     is_hidden = (recon - without).abs() < 1e-9
     assert (is_hidden | ((recon - with_y).abs() < 1e-9)).all()

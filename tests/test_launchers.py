@@ -17,7 +17,7 @@ from aeexp.app import sweep
 from aeexp.errors import UserError
 from aeexp.runs.run import find
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("launchers")]
+pytestmark = pytest.mark.slow
 SWEEP = ["-m", "model=vae,pca", "bottleneck=2", "seed=0,1", "trainer.max_epochs=15", "evaluation=[reconstruction]"]
 
 

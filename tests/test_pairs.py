@@ -16,7 +16,7 @@ SHAPES = {
     "mnist": (1, 28, 28),
     "usps": (1, 16, 16),
     "cifar10": (3, 32, 32),
-    "faces": (1, 64, 64),
+    "faces": (1, 48, 48),
     "frames of odd size": (1, 27, 21),
     "ecg5000": (140,),
     "a waveform": (1024,),
@@ -30,7 +30,7 @@ def pairs(model):
         yield name, plain, shape
     for corruption in options("corruption"):
         node = composed(f"corruption={corruption}")["corruption"]
-        for shape in ((1, 8, 8), (3, 32, 32)):
+        for shape in ((1, 8, 8), (3, 16, 16)):
             yield f"{corruption} {shape}", {**plain, "corruption": node}, shape
     yield "one unit", {**plain, "bottleneck": {"dim": 1}}, (1, 8, 8)
 

@@ -16,8 +16,6 @@ from conftest import ROOT
 from aeexp.report.readme import PROTOCOLS, catalogue, filled, protocols
 from aeexp.report.sweep import Report
 
-pytestmark = pytest.mark.xdist_group("readme")  # one after another, on what the first made
-
 README = (ROOT / "README.md").read_text()
 LINES = "\n".join(re.findall(r"```\n(.*?)```", README, re.S)).splitlines()
 COMMANDS = [line.split("  #")[0].strip() for line in LINES if re.match(r"(make|python|tensorboard) ", line)]

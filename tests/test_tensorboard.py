@@ -24,8 +24,6 @@ from aeexp.training import projector
 from aeexp.training.checkpoints import Checkpoints
 from aeexp.training.task import Task
 
-pytestmark = pytest.mark.xdist_group("tensorboard")  # one after another, on what the first made
-
 KINDS = sorted(file.stem for file in (ROOT / "configs" / "model").glob("*.yaml"))
 EPOCHS = 3
 

@@ -80,7 +80,7 @@ def evaluate(config: DictConfig) -> None:
                 session.evaluate(run, values, config.threads)
             except UserError as error:
                 failures.append(f"{run.path}: {error}")
-            print(run.path)
+            print(run.path, flush=True)
             for name, value in run.metrics.items():
                 print(f"  {name:40} {value:.6g}")
         if len(runs) > 1:

@@ -35,4 +35,4 @@ bench: .venv/done
 	touch $@
 
 results: .venv/done
-	$(BIN)/python -m aeexp.report.readme $(wildcard runs/semi_supervised runs/code_size)
+	$(BIN)/python -m aeexp.report.readme $(wildcard runs/semi_supervised runs/code_size runs/battery)

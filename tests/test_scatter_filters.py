@@ -1,5 +1,8 @@
 """Where codes lie, and what the first layer looks for: read back from what was drawn."""
 
+from itertools import combinations
+from math import dist
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +10,7 @@ from oracles import PIXELS, SHAPE, Oracle, close, drawn, split, subject
 from sklearn.decomposition import PCA
 from torch import nn
 
-from aeexp.colours import colour
+from aeexp.colours import KINDS, colour
 from aeexp.errors import Unanswerable, UserError
 from aeexp.evaluation.filters import Filters
 from aeexp.evaluation.scatter import Scatter
@@ -118,3 +121,9 @@ class TestFilters:
             self.shown(model)
         hooks = [hook for module in model.modules() for hook in module._forward_pre_hooks]
         assert hooks == []
+
+
+def test_any_two_kinds_can_be_told_apart_by_their_colours():
+    pairs = list(combinations([file.stem for file in KINDS.glob("*.yaml")], 2))
+    assert len(pairs) > 300
+    assert min(dist(colour(one), colour(other)) for one, other in pairs) > 0.15

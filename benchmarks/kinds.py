@@ -66,13 +66,16 @@ def seconds(step: Callable[[], None], times: int) -> float:
     return (perf_counter() - start) / times
 
 
-def row(kind: str, x: Tensor, pairs: int, times: int) -> tuple[str, ...] | None:
+def row(kind: str, x: Tensor, pairs: int, turn: float) -> tuple[str, ...] | None:
     """None where nothing learns."""
     mine, plain = steps(kind, x), steps("undercomplete", x)
     if mine is None or plain is None:
         return None
-    turns = [[seconds(step, times) for step in (plain[0], *mine)] for _ in range(pairs + 1)]
-    beside, ours, *hand = zip(*turns[1:], strict=True)  # the first turn warms all of them up
+    taken = [plain[0], *mine]
+    warm = [seconds(step, 3) for step in taken]
+    times = [max(2, round(turn / each)) for each in warm]
+    turns = [[seconds(step, n) for step, n in zip(taken, times, strict=True)] for _ in range(pairs)]
+    beside, ours, *hand = zip(*turns, strict=True)
     known = ("",) * 3
     if hand:
         ratio = median(a / b for a, b in zip(ours, hand[0], strict=True))
@@ -84,11 +87,11 @@ def row(kind: str, x: Tensor, pairs: int, times: int) -> tuple[str, ...] | None:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Compare a step of each kind with the same mathematics by hand.")
     parser.add_argument("--pairs", type=int, default=7)
-    parser.add_argument("--times", type=int, default=30, help="steps of each in a turn")
+    parser.add_argument("--turn", type=float, default=0.3, help="seconds of each in a turn, at least two steps")
     asked = parser.parse_args()
     torch.set_num_threads(1)
     x = torch.rand(BATCH, *SHAPE, generator=torch.Generator().manual_seed(0))
-    rows = [found for kind in KINDS if (found := row(kind, x, asked.pairs, asked.times))]
+    rows = [found for kind in KINDS if (found := row(kind, x, asked.pairs, asked.turn))]
     header = ("kind", "ms a step", "by hand", "ratio", f"≤ {TARGET}", "beside undercomplete")
     table = tabulate(rows, header, tablefmt="github", disable_numparse=True)
     print(table)

@@ -12,6 +12,8 @@ from kinds import KINDS, SHAPE, own, task_of
 
 from aeexp.types import Batch
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("kind", sorted(BY_HAND))
 def test_the_objective_by_hand_is_ours(kind):

@@ -20,6 +20,8 @@ from aeexp.errors import Unanswerable, UserError
 from aeexp.runs.run import Run
 from aeexp.types import Code
 
+pytestmark = pytest.mark.slow
+
 
 @cache
 def of_kind(kind, *words):

@@ -24,6 +24,8 @@ from aeexp.training import projector
 from aeexp.training.checkpoints import Checkpoints
 from aeexp.training.task import Task
 
+pytestmark = pytest.mark.slow
+
 KINDS = sorted(file.stem for file in (ROOT / "configs" / "model").glob("*.yaml"))
 EPOCHS = 3
 

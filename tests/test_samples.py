@@ -13,6 +13,7 @@ from torch import nn
 
 from aeexp.data.examples import Examples
 from aeexp.errors import Unanswerable, UserError
+from aeexp.evaluation import supervised
 from aeexp.evaluation.densities import Mixture, origin, reads_labels
 from aeexp.evaluation.features import Features
 from aeexp.evaluation.generation import Generation
@@ -173,7 +174,7 @@ def test_a_classifier_is_trained_once_and_kept_with_its_accuracy(tmp_path, monke
     first = features(tmp_path).of(data)
     (file,) = tmp_path.iterdir()
     assert file.name == f"classifier-{first.digest}.ckpt"
-    monkeypatch.setattr(Features, "_fit", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(supervised, "train", lambda *_: pytest.fail("trained again"))
     again = features(tmp_path).of(data)
     x = data.test[torch.arange(20)].x
     assert torch.equal(first.describe(x), again.describe(x))

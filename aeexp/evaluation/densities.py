@@ -93,13 +93,8 @@ class Fitted(Prior):
 def origin(subject: Subject, density: Density) -> Origin:
     """The kind's own prior, or where it has none, the density, fitted to its codes of the training examples."""
     if isinstance(subject.model.prior, NoPrior):
-        return density.fit(subject.codes(subject.data.train), shape_of_a_code(subject))
+        return density.fit(subject.codes(subject.data.train), subject.code_shape)
     return Origin(subject.model.prior, 0)
-
-
-def shape_of_a_code(subject: Subject) -> torch.Size:
-    with torch.no_grad():
-        return subject.model.encode(subject.data.test[torch.tensor([0])].x).mean.shape[1:]
 
 
 def generated(subject: Subject, prior: Prior, y: Tensor) -> Iterator[Tensor]:

@@ -15,10 +15,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
-from aeexp.data.examples import Examples, Shuffled
+from aeexp.data.examples import Examples
 from aeexp.errors import Unanswerable, UserError
+from aeexp.evaluation import supervised
 from aeexp.evaluation.subject import BATCH, Splits, refuse_without_labels
 
 CACHE = "evaluation.generation.features.cache"
@@ -98,22 +98,12 @@ class Features:
             digest = self._digest(train, data)
             path = self.cache / f"classifier-{digest}.ckpt"
             if not path.exists():
-                self._fit(classifier, train)
+                optimizer = torch.optim.Adam(classifier.parameters(), self.lr)
+                supervised.train(classifier, optimizer, train, self.epochs, self.batch_size, self.seed)
                 _keep(path, {"weights": classifier.state_dict(), "accuracy": _accuracy(classifier, data.test)})
         kept = _read(path)
         classifier.load_state_dict(kept["weights"])
         return Known(classifier, kept["accuracy"], digest)
-
-    def _fit(self, classifier: Classifier, train: Examples) -> None:
-        optimizer = torch.optim.Adam(classifier.parameters(), self.lr)
-        batches = Shuffled(len(train), self.batch_size, self.seed, world=1, rank=0)
-        for epoch in range(self.epochs):
-            batches.set_epoch(epoch)
-            for index in batches:
-                x, y = train[index]
-                optimizer.zero_grad()
-                cross_entropy(classifier(x), y).backward()
-                optimizer.step()
 
     def _digest(self, train: Examples, data: Splits) -> str:
         settings = {name: value for name, value in vars(self).items() if name != "cache"}

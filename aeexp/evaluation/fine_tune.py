@@ -13,11 +13,11 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 from torch.optim import Optimizer
 
 from aeexp.activations import activation as named
-from aeexp.data.examples import Examples, Shuffled
+from aeexp.data.examples import Examples
+from aeexp.evaluation import supervised
 from aeexp.evaluation.regimes import Regimes
 from aeexp.evaluation.subject import Result, Subject, refuse_without_labels
 from aeexp.models.base import Autoencoder
@@ -67,14 +67,7 @@ class FineTune:
         optimizer = self.optimizer(trained)
         if first_phase is not None:
             optimizer.state.update({p: first_phase.state[p] for p in trained if p in first_phase.state})
-        batches = Shuffled(len(data), self.batch_size, self.seed, world=1, rank=0)
-        for epoch in range(self.epochs):
-            batches.set_epoch(epoch)
-            for index in batches:
-                x, y = data[index]
-                optimizer.zero_grad()
-                cross_entropy(classifier(x), y).backward()
-                optimizer.step()
+        supervised.train(classifier, optimizer, data, self.epochs, self.batch_size, self.seed)
         return classifier
 
     def _head(self, dim: int, classes: int) -> nn.Module:

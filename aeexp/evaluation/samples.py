@@ -14,7 +14,7 @@ from torch import Tensor
 
 from aeexp.colours import colour
 from aeexp.errors import Unanswerable, UserError
-from aeexp.evaluation.densities import Density, Origin, generated, origin, reads_labels, shape_of_a_code
+from aeexp.evaluation.densities import Density, Origin, generated, origin, reads_labels
 from aeexp.evaluation.figures import Row, grid
 from aeexp.evaluation.subject import BATCH, Result, Subject
 
@@ -38,7 +38,7 @@ class Samples:
             by_class = self._by_class(subject, whole)
         figure = grid([rows, by_class] if by_class else [rows], subject.data.scale)
         with torch.no_grad():
-            codes = subject.codes(subject.data.test).unflatten(1, shape_of_a_code(subject)).split(BATCH)
+            codes = subject.codes(subject.data.test).unflatten(1, subject.code_shape).split(BATCH)
             nats = -torch.cat([whole.prior.log_prob(z) for z in codes]).double().mean().item()
         return Result({"nats": nats, "components": float(whole.components)}, {"samples": figure})
 
@@ -59,4 +59,4 @@ class Samples:
         return rows
 
     def _of_class(self, subject: Subject, members: Tensor) -> Origin:
-        return self.density.fit(subject.codes(subject.data.train)[members], shape_of_a_code(subject))
+        return self.density.fit(subject.codes(subject.data.train)[members], subject.code_shape)

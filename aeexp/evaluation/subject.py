@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import nan
 from typing import NamedTuple, Protocol
 
@@ -70,8 +71,13 @@ class Subject:
     def decode(self, z: Tensor) -> Tensor:
         """The mean examples (N, *shape) of codes (N, D) that are flat, as those of `codes`."""
         with torch.no_grad():
-            positions = self.model.encode(self.data.test[torch.tensor([0])].x).mean.shape[1:]
-            return torch.cat([self.model.decode(some.unflatten(1, positions)) for some in z.split(BATCH)])
+            return torch.cat([self.model.decode(some.unflatten(1, self.code_shape)) for some in z.split(BATCH)])
+
+    @cached_property
+    def code_shape(self) -> torch.Size:
+        """(*positions, D)"""
+        with torch.no_grad():
+            return self.model.encode(self.data.test[torch.tensor([0])].x).mean.shape[1:]
 
     def map(self, function: Callable[[Batch], Tensor], part: Examples) -> Tensor:
         """function(batch) over the part in order, (N, ...)"""

@@ -29,7 +29,7 @@ def pictures_of(rows: list[Row], spec: Spec) -> dict[str, bytes]:
             figures["table"] = curves(rows, spec)
         if spec.pareto:
             figures["pareto"] = pareto(rows, spec)
-        return {f"{name}.{form}": _bytes(figure, form) for name, figure in figures.items() for form in ("png", "pdf")}
+        return {f"{name}.{form}": bytes_of(figure, form) for name, figure in figures.items() for form in ("png", "pdf")}
 
 
 def curves(rows: list[Row], spec: Spec) -> Figure:
@@ -145,7 +145,7 @@ def _scale(values: list[float]) -> str:
     return "log" if values and min(values) > 0 and max(values) > WIDE * min(values) else "linear"
 
 
-def _bytes(figure: Figure, form: str) -> bytes:
+def bytes_of(figure: Figure, form: str) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format=form, metadata={"CreationDate": None} if form == "pdf" else None)
     return buffer.getvalue()

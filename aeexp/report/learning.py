@@ -1,12 +1,10 @@
 """How the runs of a sweep learnt: the validation error over the epochs, read from TensorBoard's event files."""
 
-import io
-
 import matplotlib
 from matplotlib.figure import Figure
 
 from aeexp.colours import colour
-from aeexp.report.figure import FONT, WIDTH
+from aeexp.report.figure import FONT, WIDTH, bytes_of
 from aeexp.runs.events import curve, read
 from aeexp.runs.run import Run
 
@@ -27,9 +25,7 @@ def learning_curves(title: str, runs: dict[str, list[Run]]) -> bytes | None:
         axes.grid(alpha=0.25, linewidth=0.4)
         handles = {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
         figure.legend(handles.values(), handles, loc="outside lower center", ncols=3, frameon=False)
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png")
-        return buffer.getvalue()
+        return bytes_of(figure, "png")
 
 
 def _draw(axes: matplotlib.axes.Axes, kind: str, run: Run) -> list[float]:

@@ -26,7 +26,7 @@ format: .venv/done
 
 bench: .venv/done
 	$(BIN)/python benchmarks/speed.py
-	$(BIN)/python benchmarks/kinds.py
+	$(BIN)/python benchmarks/models.py
 	$(BIN)/python benchmarks/battery.py
 
 .venv/done: pyproject.toml constraints.txt

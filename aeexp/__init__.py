@@ -4,11 +4,11 @@ from os import PathLike
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from aeexp.app.loaded import Loaded
+    from aeexp.api.loaded import Loaded
 
 
 def load(run: str | PathLike[str], device: str = "cpu") -> "Loaded":
     """The model of a finished run, for arrays and pictures. UserError where it is none, or `device` is not there."""
-    from aeexp.app.loaded import loaded  # here, so that what needs no torch can import this package without it
+    from aeexp.api.loaded import loaded  # here, so that what needs no torch can import this package without it
 
     return loaded(run, device)

@@ -5,5 +5,5 @@ class UserError(Exception):
     """What was wrong, where, and what would be right, in one sentence; shown without a traceback."""
 
 
-class Unanswerable(UserError):
-    """What a kind has no answer to, such as the code of one that has none. A table shows a dash."""
+class NotApplicable(UserError):
+    """What a model has no answer to, such as the code of one that has none. A table shows a dash."""

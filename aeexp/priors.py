@@ -1,4 +1,4 @@
-"""What a kind believes of its codes before it sees any image: the first of the two steps in which it generates."""
+"""What a model believes of its codes before it sees any image: the first of the two steps in which it generates."""
 
 from abc import ABC, abstractmethod
 from math import log, pi
@@ -7,17 +7,17 @@ from typing import NoReturn
 import torch
 from torch import Tensor, nn
 
-from aeexp.errors import Unanswerable
+from aeexp.errors import NotApplicable
 
 
 class Prior(nn.Module, ABC):
     @abstractmethod
     def sample(self, n: int) -> Tensor:
-        """(n, *positions, D). Unanswerable where the kind has no prior."""
+        """(n, *positions, D). NotApplicable where the model has no prior."""
 
     @abstractmethod
     def log_prob(self, z: Tensor) -> Tensor:
-        """log p(z) in nats: (B, *positions, D) -> (B,). Unanswerable where the kind has no prior."""
+        """log p(z) in nats: (B, *positions, D) -> (B,). NotApplicable where the model has no prior."""
 
 
 class StandardNormal(Prior):
@@ -35,7 +35,7 @@ class StandardNormal(Prior):
 
 
 class NoPrior(Prior):
-    """Of a kind that says nothing of its codes; a density can still be fitted to them after the training."""
+    """Of a model that says nothing of its codes; a density can still be fitted to them after the training."""
 
     def sample(self, n: int) -> Tensor:
         _none()
@@ -45,7 +45,7 @@ class NoPrior(Prior):
 
 
 def _none() -> NoReturn:
-    raise Unanswerable(
-        "this kind has no prior over its codes: choose model=vae or model=adversarial, or a density that is fitted to "
+    raise NotApplicable(
+        "this model has no prior over its codes: choose model=vae or model=adversarial, or a density that is fitted to "
         "the codes of the training examples"
     )

@@ -14,7 +14,7 @@ class Batch(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Statistic:
+class EpochStatistic:
     """What is read off the means over all examples of an epoch, as the number of units that none of them used."""
 
     each: Tensor  # (B, *K)
@@ -28,7 +28,7 @@ class Code:
     z: Tensor  # (B, *positions, D), what the decoder reads; may be a sample
     mean: Tensor  # (B, *positions, D), the deterministic representation, which every evaluation reads
     terms: dict[str, Tensor] = field(default_factory=dict)  # what the code costs: weighted, nats, (B,) or ()
-    stats: dict[str, Tensor | Statistic] = field(default_factory=dict)  # logged, never minimised, (B,) or ()
+    stats: dict[str, Tensor | EpochStatistic] = field(default_factory=dict)  # logged, never minimised, (B,) or ()
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Loss:
     """Named terms in nats per example, each (B,) or (); their sum over names, averaged over B, is minimised."""
 
     terms: dict[str, Tensor]
-    stats: dict[str, Tensor | Statistic] = field(default_factory=dict)
+    stats: dict[str, Tensor | EpochStatistic] = field(default_factory=dict)
 
     @cached_property
     def means(self) -> dict[str, Tensor]:

@@ -24,15 +24,15 @@ from torch import Tensor
 
 from aeexp.app import session
 from aeexp.app.build import build
-from aeexp.app.parts import make_data, make_model, make_task
+from aeexp.app.components import make_data, make_model, make_task
 from aeexp.app.sweep import composed, settled
+from aeexp.context.base import EvaluationContext
 from aeexp.data.examples import Examples
-from aeexp.errors import Unanswerable
+from aeexp.errors import NotApplicable
 from aeexp.evaluation.likelihood import Likelihood
-from aeexp.evaluation.neighbours import QUERIES, Neighbours
-from aeexp.evaluation.ranking import Distances, average_precision, ranked
 from aeexp.evaluation.retrieval import AT_ONCE
-from aeexp.evaluation.subject import Subject
+from aeexp.metrics.neighbours import QUERIES, Neighbours
+from aeexp.metrics.ranking import Distances, average_precision, ranked
 from aeexp.runs.run import Run
 
 CODES, ASKED, UNITS, CLASSES, NEAREST = 60_000, 10_000, 32, 10, 5
@@ -74,7 +74,7 @@ def likelihood() -> tuple[Work, Work]:
     model = make_model(settled(composition, composition.hydra), (1, 28, 28))
     x = torch.rand(EXAMPLES, 1, 28, 28)
     part = Examples(x, torch.full((EXAMPLES,), -1), 1.0)
-    subject = Subject(model, SimpleNamespace(test=part), None, "vae")  # type: ignore[arg-type]
+    context = EvaluationContext(model, SimpleNamespace(test=part), None, "vae")  # type: ignore[arg-type]
     weights = [weight.detach() for name, weight in model.named_parameters() if "decoder" in name and weight.dim() == 2]
     buffers = [torch.empty(SAMPLES, len(weight)) for weight in weights]
     z = torch.randn(SAMPLES, UNITS)
@@ -86,7 +86,7 @@ def likelihood() -> tuple[Work, Work]:
                 h = torch.mm(h, weight.T, out=out)
 
     asked = Likelihood(samples=SAMPLES, examples=EXAMPLES, chunk=1000, seed=0)
-    return lambda: asked(subject), plain
+    return lambda: asked(context), plain
 
 
 def shown(rows: Iterable[tuple[str, ...]]) -> Iterator[tuple[str, ...]]:
@@ -129,23 +129,23 @@ def protocols(runs: str) -> Iterator[tuple[str, ...]]:
     task = make_task(config, make_model(config, data.shape))
     with redirect_stdout(StringIO()):
         session.fit(Run(Path(runs)), config, task, data)
-    subject = Subject(task.model, data, None, "vae")
-    spent = [seconds(lambda: [subject.codes(data.train), subject.codes(data.test), subject.errors(data.test)])]
+    context = EvaluationContext(task.model, data, None, "vae")
+    spent = [seconds(lambda: [context.codes(data.train), context.codes(data.test), context.errors(data.test)])]
     yield "codes and errors", *(f"{value:.1f}" for value in spent[0]), ""
     for name, node in config["evaluation"].items():
         answers: list[str] = []
-        spent.append(seconds(lambda: answers.append(answered(subject, name, node))))  # noqa: B023, called at once
+        spent.append(seconds(lambda: answers.append(answered(context, name, node))))  # noqa: B023, called at once
         yield name, *(f"{value:.1f}" for value in spent[-1]), *answers
     clock, processor = (sum(side) for side in zip(*spent, strict=True))
     met = "yes" if clock <= 60 * MINUTES else "no"
     yield "all", f"{clock:.1f}", f"{processor:.1f}", f"≤ {60 * MINUTES} s of the clock: {met}"
 
 
-def answered(subject: Subject, name: str, node: object) -> str:
+def answered(context: EvaluationContext, name: str, node: object) -> str:
     """How many numbers and pictures a protocol gave."""
     try:
-        result = build(node, f"evaluation.{name}")(subject)
-    except Unanswerable as refusal:
+        result = build(node, f"evaluation.{name}")(context)
+    except NotApplicable as refusal:
         return str(refusal).partition(":")[0]
     for figure in result.figures.values():
         figure.canvas.draw()

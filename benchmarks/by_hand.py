@@ -1,6 +1,6 @@
-"""The objective of each kind as one would write it without this project: a function of its weights and a batch.
+"""The objective of each model as one would write it without this project: a function of its weights and a batch.
 
-The weights and buffers are the kind's own, by name; random numbers are drawn in the same order, so that both give
+The weights and buffers are the model's own, by name; random numbers are drawn in the same order, so that both give
 the same objective from the same seed (tests/test_benchmarks.py).
 """
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-P = dict[str, Tensor]  # the kind's own weights and buffers, by name
+P = dict[str, Tensor]  # the model's own weights and buffers, by name
 CLASSES = 10
 
 
@@ -59,8 +59,8 @@ def topk(p: P, x: Tensor) -> Tensor:
     a = linear(p, "code.project", x.flatten(1))
     top = a.topk(8, sorted=False)
     z = torch.zeros_like(a).scatter(1, top.indices, top.values)
-    p["silent"].add_(len(x)).masked_fill_((z != 0).any(0), 0)
-    theta, dead = linear(p, "decoder.0", z), p["silent"] >= 10_000
+    p["inactive_for"].add_(len(x)).masked_fill_((z != 0).any(0), 0)
+    theta, dead = linear(p, "decoder.0", z), p["inactive_for"] >= 10_000
     recon = bernoulli(theta, x)
     if not dead.any():
         return recon

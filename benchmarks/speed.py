@@ -34,9 +34,9 @@ from torchvision.transforms import ToTensor
 
 from aeexp.app import session
 from aeexp.app.build import build
-from aeexp.app.parts import make_data, make_model, make_task
+from aeexp.app.components import make_data, make_model, make_task
 from aeexp.app.sweep import composed, settled
-from aeexp.data.images import Images
+from aeexp.data.module import DataModule
 from aeexp.data.sources import Part
 from aeexp.runs.facts import peak_memory
 from aeexp.runs.run import Run
@@ -81,7 +81,7 @@ class Turns(pl.Callback):
             self.seconds[-1].insert(0, perf_counter() - self.started)
 
 
-def experiment(n: int, batch_size: int) -> tuple[dict[str, Any], Images]:
+def experiment(n: int, batch_size: int) -> tuple[dict[str, Any], DataModule]:
     """What train.py would run, with noise for its data, in a process set up as train.py does it."""
     words = ["data=mnist", "data.val=1", f"data.batch_size={batch_size}", f"bottleneck='{CODE}'", "optimizer=adam"]
     composition = composed("train", [*words, "model=undercomplete", "trainer.accelerator=cpu", "threads=1"])
@@ -95,7 +95,7 @@ def experiment(n: int, batch_size: int) -> tuple[dict[str, Any], Images]:
     return config, data
 
 
-def fit(config: dict[str, Any], data: Images, epochs: int, **callbacks: pl.Callback) -> None:
+def fit(config: dict[str, Any], data: DataModule, epochs: int, **callbacks: pl.Callback) -> None:
     config = {**config, "trainer": {**config["trainer"], "max_epochs": epochs}, "schedule": callbacks}
     with TemporaryDirectory() as folder, redirect_stdout(StringIO()):
         session.fit(Run(Path(folder)), config, make_task(config, make_model(config, data.shape)), data)
@@ -138,12 +138,12 @@ def bare(config: dict[str, Any], batches: Batches) -> Callable[[], None]:
     return epoch
 
 
-def floats(data: Images) -> Batches:
+def floats(data: DataModule) -> Batches:
     x = data.train.x.flatten(1) / 255  # index_select is faster here than x[i]
     return lambda: (x.index_select(0, i) for i in torch.randperm(len(x)).split(data.batch_size))
 
 
-def torchvision_loader(data: Images) -> DataLoader[Any]:
+def torchvision_loader(data: DataModule) -> DataLoader[Any]:
     mnist = MNIST.__new__(MNIST)  # its constructor would read files
     mnist.data, mnist.targets = data.train.x.squeeze(1), data.train.y
     mnist.transform, mnist.target_transform = ToTensor(), None
@@ -166,7 +166,7 @@ def peak(training: bool) -> int:
 
 
 def epochs(
-    pairs: int, config: dict[str, Any], data: Images, *others: Callable[[], None]
+    pairs: int, config: dict[str, Any], data: DataModule, *others: Callable[[], None]
 ) -> Iterator[tuple[float, ...]]:
     """Seconds of our epochs, then of those of each of the others. A first turn warms all of them up."""
     turns = Turns(*others)

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import torch
 from torch import nn
 
+from aeexp.context.base import EvaluationContext
 from aeexp.data.examples import Examples
-from aeexp.evaluation.subject import Subject
 from aeexp.priors import NoPrior
 from aeexp.types import Code, Loss
 
@@ -40,9 +40,11 @@ def split(n, seed, classes=3):
     return Examples(x, torch.arange(n) % classes if classes else torch.full((n,), -1), 1.0)
 
 
-def subject(model, classes=3, n=30):
+def context(model, classes=3, n=30):
     parts = {"train": split(400, 0, classes), "val": split(5, 1, classes), "test": split(n, 2, classes)}
-    return Subject(model, SimpleNamespace(**parts, shape=SHAPE, classes=classes, scale=1.0, rate=None), None, "vae")
+    return EvaluationContext(
+        model, SimpleNamespace(**parts, shape=SHAPE, classes=classes, scale=1.0, rate=None), None, "vae"
+    )
 
 
 def drawn(figure, columns):

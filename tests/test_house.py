@@ -7,27 +7,26 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 # Each room may import from the rooms below it. Imports run one way, and siblings do not import each other.
+GROUND = {"errors", "types", "activations"}
+PARTS = {"networks", "codes", "corruptions", "likelihoods", "priors", "initializations"}
 BELOW = {
     "errors": set(),
     "types": set(),
-    "activations": {"errors", "types"},
-    "initializations": {"errors"},
-    "networks": {"errors", "types", "activations"},
-    "codes": {"errors", "types", "activations"},
-    "corruptions": {"errors", "types"},
-    "likelihoods": {"errors", "types", "activations"},
-    "priors": {"errors"},
-    "colours": set(),
-    "data": {"errors", "types"},
-    "models": {"errors", "types", "networks", "codes", "corruptions", "likelihoods", "priors"},
-    "training": {"errors", "types", "models", "data", "runs"},
-    "evaluation": {"errors", "types", "models", "data", "activations", "priors", "codes", "colours"},
+    "activations": {"errors"},
+    **dict.fromkeys(PARTS, GROUND),
+    "data": GROUND,
+    "models": GROUND | PARTS,
+    "metrics": GROUND | {"data"},
+    "plots": set(),
     "runs": {"errors"},
-    "report": {"errors", "runs", "colours"},
-    "app": {"errors", "types", "models", "data", "training", "evaluation", "runs", "report"},
-    "__init__": {"app"},
-    "export": {"errors", "app", "runs"},
-    "sklearn": {"errors", "models", "data", "training", "app"},
+    "report": {"errors", "runs", "plots"},
+    "training": GROUND | {"models", "data", "runs"},
+    "context": GROUND | {"models", "priors", "data", "training", "metrics", "plots"},
+    "evaluation": GROUND | {"models", "priors", "codes", "data", "training", "metrics", "plots", "context"},
+    "app": GROUND | {"models", "data", "training", "context", "evaluation", "runs", "report"},
+    "api": GROUND | {"models", "data", "training", "runs", "app"},
+    "__init__": {"api"},
+    "sklearn": {"api"},
 }
 FILES = sorted((ROOT / "aeexp").rglob("*.py"))
 

@@ -36,7 +36,7 @@ QUICK = {
     ],
     "python evaluate.py run=runs/code_size evaluation=[all]": ["evaluation.likelihood.samples=20"],
     "python evaluate.py run=runs/code_size evaluation=[samples] evaluation.samples.classes=[3,8]": [],
-    "python -m aeexp.export run=runs/code_size": [],
+    "python -m aeexp.api.export run=runs/code_size": [],
     "python -m aeexp.report runs/code_size --format latex": [],
     "tensorboard --logdir runs": [],
     "python train.py -m hydra/launcher=joblib model=vae,sparse seed=0,1": ["trainer.max_epochs=1"],
@@ -51,7 +51,7 @@ QUICK = {
     ],
     "python train.py trainer=ddp model=vae": ["trainer.max_epochs=1"],
 }
-ELSEWHERE = {  # what needs a cluster, and the test of tests/test_launchers.py that runs it
+ELSEWHERE = {  # what needs a cluster, and the test of tests/app/test_launchers.py that runs it
     "python train.py -m hydra/launcher=submitit_slurm hydra.launcher.partition=gpu model=vae seed=0,1": "test_slurm_",
     "python train.py -m hydra/launcher=ray hydra.launcher.address=auto model=vae seed=0,1": "test_ray_",
 }
@@ -59,7 +59,7 @@ ELSEWHERE = {  # what needs a cluster, and the test of tests/test_launchers.py t
 
 def test_every_command_of_the_readme_is_run_by_a_test():
     assert sorted(COMMANDS) == sorted([*QUICK, *ELSEWHERE])
-    launchers = (ROOT / "tests" / "test_launchers.py").read_text()
+    launchers = (ROOT / "tests" / "app" / "test_launchers.py").read_text()
     assert [name for name in ELSEWHERE.values() if f"def {name}" not in launchers] == []
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from hydra.plugins.launcher import Launcher
 
 from aeexp import report
-from aeexp.app.parts import check
+from aeexp.app.components import check
 from aeexp.app.sweep import Point, points
 from aeexp.errors import UserError
 from aeexp.runs.run import Run

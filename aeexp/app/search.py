@@ -13,8 +13,8 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import Trial, TrialState
 
+from aeexp.app.components import check
 from aeexp.app.multirun import launched, one_sentence, show, writable
-from aeexp.app.parts import check
 from aeexp.app.sweep import Point, parsed, points
 from aeexp.errors import UserError
 

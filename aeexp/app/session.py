@@ -10,18 +10,18 @@ import torch
 from pytorch_lightning.callbacks import ProgressBar
 from torch.optim import Optimizer
 
-from aeexp.app.board import MeasuredBoard
 from aeexp.app.build import build
-from aeexp.app.parts import make_data, make_model, make_task, trainable
-from aeexp.data.images import Images
-from aeexp.errors import Unanswerable, UserError
-from aeexp.evaluation.subject import Result, Subject
+from aeexp.app.components import make_data, make_model, make_task, trainable
+from aeexp.app.tensorboard import EvaluationEvents
+from aeexp.context.base import EvaluationContext, Result
+from aeexp.data.module import DataModule
+from aeexp.errors import NotApplicable, UserError
 from aeexp.runs import events
 from aeexp.runs.facts import environment, peak_memory
 from aeexp.runs.files import write
 from aeexp.runs.run import Run
-from aeexp.training.board import Board, Shown
 from aeexp.training.checkpoints import Checkpoints, WholeFiles, packed
+from aeexp.training.logger import ReconstructionGrid, RunLogger
 from aeexp.training.progress import NoProfiler, progress, quiet
 from aeexp.training.task import Task
 
@@ -31,15 +31,15 @@ def train(run: Run, config: dict[str, Any]) -> None:
     torch.manual_seed(config["seed"])
     task, data = _wired(config, config["threads"])
     if not run.trained:
-        twin = run.twin()  # another row of the table, which is only measured otherwise
-        if twin is None:
+        duplicate = run.duplicate()  # another row of the table, which is only measured otherwise
+        if duplicate is None:
             fit(run, config, task, data)
         else:
-            run.adopt(twin)
+            run.copy_weights(duplicate)
         last = load(run.checkpoints / "last.ckpt") if trainable(task.model) else {}
         facts = {
             "parameters": sum(parameter.numel() for parameter in task.model.parameters()),
-            "weights_of": twin.path.name if twin else None,
+            "weights_of": duplicate.path.name if duplicate else None,
             # what the configuration may leave to the files, so that the model can be given away without them
             "data": {"shape": list(data.shape), "classes": data.classes, "peak": data.peak},
             "best": last["callbacks"][Checkpoints.__qualname__]["best"] if last else {},
@@ -53,7 +53,7 @@ def evaluate(run: Run, config: dict[str, Any], threads: int) -> None:
     measure(run, config, *_wired(config, threads))
 
 
-def fit(run: Run, config: dict[str, Any], task: Task, data: Images) -> None:
+def fit(run: Run, config: dict[str, Any], task: Task, data: DataModule) -> None:
     """Goes on from the last checkpoint, where there is one."""
     last = run.checkpoints / "last.ckpt"
     if not last.exists():
@@ -62,16 +62,16 @@ def fit(run: Run, config: dict[str, Any], task: Task, data: Images) -> None:
         write(run.checkpoints / f"{config['checkpoint']}.ckpt", packed({"state_dict": task.state_dict()}))
         return
     # away with what was shown of epochs that come again
-    events.cut(run.path, load(last)["global_step"] if last.exists() else 0)
+    events.truncate(run.path, load(last)["global_step"] if last.exists() else 0)
     shown = progress()
     trainer = build(
         config["trainer"],
         "trainer",
-        logger=Board(run.path),
+        logger=RunLogger(run.path),
         callbacks=[
             Checkpoints(run.checkpoints),
             shown,
-            Shown(data),
+            ReconstructionGrid(data),
             *build(config["schedule"], "schedule").values(),
         ],
         default_root_dir=run.path,
@@ -88,19 +88,19 @@ def fit(run: Run, config: dict[str, Any], task: Task, data: Images) -> None:
         raise KeyboardInterrupt
 
 
-def measure(run: Run, config: dict[str, Any], task: Task, data: Images) -> None:
+def measure(run: Run, config: dict[str, Any], task: Task, data: DataModule) -> None:
     """Runs each protocol of `evaluation` whose settings are not among the results."""
     wanted = {name: node for name, node in config["evaluation"].items() if run.protocol(name, node) is None}
     if not wanted:
         return
     optimizer = restore(run.checkpoints / f"{config['checkpoint']}.ckpt", task)
-    subject = Subject(task.model, data, optimizer, config["choices"]["model"])
-    board = MeasuredBoard(run, task, data, subject)
+    context = EvaluationContext(task.model, data, optimizer, config["choices"]["model"])
+    board = EvaluationEvents(run, task, data, context)
     for name, node in wanted.items():
         start = time.perf_counter()
         try:
-            result, refused = build(node, f"evaluation.{name}")(subject), {}
-        except Unanswerable as refusal:
+            result, refused = build(node, f"evaluation.{name}")(context), {}
+        except NotApplicable as refusal:
             result, refused = Result({}), {"refused": str(refusal)}
             print(f"{name} is not measured: {refusal}")
         for title, figure in result.figures.items():
@@ -149,7 +149,7 @@ def load(path: Path) -> dict[str, Any]:
         raise UserError(f"{path} cannot be read ({reason}): remove it, and the run starts from what is left") from None
 
 
-def _wired(config: dict[str, Any], threads: int) -> tuple[Task, Images]:
+def _wired(config: dict[str, Any], threads: int) -> tuple[Task, DataModule]:
     """The data, loaded and split, and the task for it."""
     quiet()
     torch.set_num_threads(threads)

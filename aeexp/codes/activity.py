@@ -2,10 +2,10 @@
 
 from torch import Tensor
 
-from aeexp.types import Statistic
+from aeexp.types import EpochStatistic
 
 
-def activity(active: Tensor) -> dict[str, Tensor | Statistic]:
+def activity(active: Tensor) -> dict[str, Tensor | EpochStatistic]:
     """Which units are active (B, *positions, D) -> what is logged of them.
 
     l0               active units of a code, averaged over the examples
@@ -13,7 +13,7 @@ def activity(active: Tensor) -> dict[str, Tensor | Statistic]:
     dead             units that no example of the epoch made active
     """
     often = active.reshape(active.shape[0], -1, active.shape[-1]).float().mean(1)  # (B, D), over the positions
-    return {"activity": Statistic(often, _read)}
+    return {"activity": EpochStatistic(often, _read)}
 
 
 def _read(often: Tensor) -> dict[str, Tensor]:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from aeexp.errors import UserError
-from aeexp.types import Code, Statistic
+from aeexp.types import Code, EpochStatistic
 
 ACTIVE = 0.01  # the least variance of an active unit: Burda et al. (2016), Importance weighted autoencoders
 
@@ -87,7 +87,7 @@ def divergences(mu: Tensor, log_var: Tensor) -> Tensor:
     return 0.5 * (mu.square() + log_var.exp() - 1 - log_var)
 
 
-def statistics(mu: Tensor, kl: Tensor) -> dict[str, Tensor | Statistic]:
+def statistics(mu: Tensor, kl: Tensor) -> dict[str, Tensor | EpochStatistic]:
     """What is logged of mu and KL_j, (B, *positions, D) each.
 
     kl_nats           KL, of each example
@@ -95,7 +95,10 @@ def statistics(mu: Tensor, kl: Tensor) -> dict[str, Tensor | Statistic]:
     active_units      units whose mu_j varies over the data, by a variance beyond 0.01 (Burda et al. 2016)
     """
     mu, kl = mu.flatten(1), kl.flatten(1)
-    return {"kl_nats": kl.sum(1), "units": Statistic(torch.stack([mu, mu.square(), kl], dim=1), _read)}  # (B, 3, D)
+    return {
+        "kl_nats": kl.sum(1),
+        "units": EpochStatistic(torch.stack([mu, mu.square(), kl], dim=1), _read),
+    }  # (B, 3, D)
 
 
 def _read(means: Tensor) -> dict[str, Tensor]:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from aeexp.errors import UserError
-from aeexp.types import Code, Statistic
+from aeexp.types import Code, EpochStatistic
 
 TINY = 1e-30  # an entry that is never chosen is not moved
 
@@ -37,10 +37,10 @@ class VQ(nn.Module, ABC):
         self.project = nn.Linear(in_features, dim)
         self.beta, self.decay, self.dead = beta, decay, dead
         self.register_buffer("used", torch.zeros(codes))
-        self.hold(torch.randn(codes, self.width))
+        self.register_codebook(torch.randn(codes, self.width))
 
     @abstractmethod
-    def hold(self, entries: Tensor) -> None:
+    def register_codebook(self, entries: Tensor) -> None:
         """Makes `entries` (K, width) the codebook, as a buffer or as a parameter."""
 
     @abstractmethod
@@ -60,7 +60,7 @@ class VQ(nn.Module, ABC):
         e = self.codebook[k].detach()
         cost = self.beta * (z_e - e).square() + self.learn(z_e.detach(), k, counts.sum(0))
         z_q = e.view_as(flat) + (flat - flat.detach())  # exactly e, with the gradient of z_e
-        usage = Statistic(counts * h.shape[0] / k.shape[0], perplexity)
+        usage = EpochStatistic(counts * h.shape[0] / k.shape[0], perplexity)
         return Code(z_q, z_q, {"vq": cost.view(h.shape[0], -1).sum(1)}, {"usage": usage})
 
     @torch.no_grad()
@@ -95,7 +95,7 @@ class MovingAverage(VQ):
     with n_i their number (appendix A.1); so e_i moves by (1 - decay) (that sum - n_i e_i) / N_i, and is kept alone.
     """
 
-    def hold(self, entries: Tensor) -> None:
+    def register_codebook(self, entries: Tensor) -> None:
         self.register_buffer("codebook", entries)
 
     @torch.no_grad()
@@ -109,7 +109,7 @@ class MovingAverage(VQ):
 class Gradient(VQ):
     """The codebook is a parameter, which the optimizer moves by ||sg[z_e] - e||^2."""
 
-    def hold(self, entries: Tensor) -> None:
+    def register_codebook(self, entries: Tensor) -> None:
         self.codebook = nn.Parameter(entries)
 
     def learn(self, z_e: Tensor, k: Tensor, n: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""All examples in memory, as bytes where they came as bytes; a batch of indices becomes floats in one slice."""
+"""All examples in memory, as bytes where they user_input as bytes; a batch of indices becomes floats in one slice."""
 
 from collections.abc import Iterator
 from math import ceil
@@ -8,6 +8,8 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from aeexp.types import Batch
+
+BATCH = 1000  # examples at once in inference: bounds memory and decides no number
 
 
 class Examples(Dataset[Batch]):

@@ -19,9 +19,9 @@ CHANNELS = {1: "L", 3: "RGB"}
 
 
 class Folder:
-    """Images below root/`path`; its subfolders are the classes, and where there are none, nothing is labelled.
+    """DataModule below root/`path`; its subfolders are the classes, and where there are none, nothing is labelled.
 
-    `train` and `test` in it, where both are there, are the two parts. Images have the `shape` (C, H, W), C 1 or 3;
+    `train` and `test` in it, where both are there, are the two parts. DataModule have the `shape` (C, H, W), C 1 or 3;
     null: that of the first one. Another size is refused, or resized (bilinear) where `resize` is true; a file that
     cannot be decoded is refused, or left out where `skip_broken` is true. The bytes are kept in the folder `cache`.
     """

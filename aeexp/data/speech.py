@@ -98,13 +98,13 @@ def _window(file: Path, samples: int) -> Tensor:
     """(samples,) in [-1, 1]. UserError where it is not a mono recording of 16 bits at 8 kHz."""
     try:
         with wave.open(str(file)) as recording:
-            kind = (recording.getnchannels(), recording.getsampwidth(), recording.getframerate())
+            form = (recording.getnchannels(), recording.getsampwidth(), recording.getframerate())
             sound = np.frombuffer(recording.readframes(recording.getnframes()), dtype="<i2")
     except (wave.Error, EOFError, ValueError) as error:
         raise UserError(f"{file} cannot be read as a recording ({error}): remove it, or fetch it again") from None
-    if kind != (1, 2, RATE):
+    if form != (1, 2, RATE):
         raise UserError(
-            f"{file} has {kind[0]} channels of {8 * kind[1]} bits at {kind[2]} Hz, but it should have 1 of 16 bits at "
+            f"{file} has {form[0]} channels of {8 * form[1]} bits at {form[2]} Hz, but it should have 1 of 16 bits at "
             f"{RATE} Hz"
         )
     x = torch.as_tensor(sound.astype(np.float32) / 2**15)[:samples]

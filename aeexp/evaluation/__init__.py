@@ -1,1 +1,1 @@
-"""Protocols: one file each. `protocol(subject) -> Result`; what they share of a run, they ask of the subject."""
+"""Protocols: one file each. `protocol(context) -> Result`; what they share of a run, they ask of the context."""

@@ -10,11 +10,12 @@ group is shown before the sum: g(m_k) above, x_k below. Where the code is linear
 import torch
 from torch import Tensor
 
-from aeexp.colours import colour
-from aeexp.data.examples import Examples
-from aeexp.errors import Unanswerable, UserError
-from aeexp.evaluation.figures import GREY, Row, grid
-from aeexp.evaluation.subject import BATCH, Result, Subject
+from aeexp.context.base import EvaluationContext, Result
+from aeexp.data.examples import BATCH, Examples
+from aeexp.errors import NotApplicable, UserError
+from aeexp.plots.grid import Row, grid
+from aeexp.plots.palette import colour
+from aeexp.plots.style import GREY
 
 
 class Arithmetic:
@@ -30,20 +31,20 @@ class Arithmetic:
             )
         self.classes, self.examples = classes, examples
 
-    def __call__(self, subject: Subject) -> Result:
-        test, blocks = subject.data.test, []
+    def __call__(self, context: EvaluationContext) -> Result:
+        test, blocks = context.data.test, []
         for names, groups in self.triples(test.y):
-            codes = summed([subject.codes(test)[group].mean(0) for group in groups])
+            codes = summed([context.codes(test)[group].mean(0) for group in groups])
             images = summed([mean_image(test, group) for group in groups])
             captions = [*(sign + name for sign, name in zip(("", "− ", "+ "), names, strict=True)), "="]
-            decoded = Row("code", subject.decode(codes), ink=colour(subject.kind))
+            decoded = Row("code", context.decode(codes), ink=colour(context.model_name))
             blocks.append([decoded, Row("pixels", images, captions, GREY)])
         if not blocks:
-            raise Unanswerable(
+            raise NotApplicable(
                 "the test part has none of these groups: choose evaluation.arithmetic.classes that it has, or "
                 "evaluation.arithmetic.examples=[[[0,1],[2],[3]]]"
             )
-        return Result({}, {"arithmetic": grid(blocks, subject.data.scale)})
+        return Result({}, {"arithmetic": grid(blocks, context.data.scale)})
 
     def triples(self, y: Tensor) -> list[tuple[list[str], list[Tensor]]]:
         """Labels (N,) -> names of three groups and their places"""

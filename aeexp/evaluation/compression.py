@@ -1,7 +1,7 @@
 """How many bits of the code a reconstruction needs: each unit in b bits.
 
 A symbol is which of 2^b equal intervals between the unit's extremes a value is in; it stands for the mean of the
-training values in there, which leaves bits what they are, or for the middle of an interval that has none.
+training values in there, which seed_groups bits what they are, or for the middle of an interval that has none.
 
     squared_error_<b>    ||x - g(q_b(f(x)))||^2, summed over the example
     bits_<b>             sum_j -log2 p_j(symbol of unit j), with p_j its frequencies over the training codes, one added
@@ -20,11 +20,12 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from aeexp.codes.vq import VQ
-from aeexp.colours import colour
+from aeexp.context.base import EvaluationContext, Result
+from aeexp.data.examples import BATCH
 from aeexp.errors import UserError
-from aeexp.evaluation.figures import GREY, SMALL, charts
-from aeexp.evaluation.subject import BATCH, Result, Subject
 from aeexp.models.base import Autoencoder, Factored
+from aeexp.plots.palette import colour
+from aeexp.plots.style import GREY, SMALL, charts
 
 FLOAT = 32  # bits
 
@@ -38,25 +39,27 @@ class Compression:
             )
         self.levels, self.examples, self.counted, self.tolerance = levels, examples, counted, tolerance
 
-    def __call__(self, subject: Subject) -> Result:
-        train = subject.codes(subject.data.train)[: self.counted]
-        z = subject.codes(subject.data.test)[: self.examples]
-        own = own_bits(train, z, symbol_width(subject.model)), self._error(subject, z)
+    def __call__(self, context: EvaluationContext) -> Result:
+        train = context.codes(context.data.train)[: self.counted]
+        z = context.codes(context.data.test)[: self.examples]
+        own = own_bits(train, z, symbol_width(context.model)), self._error(context, z)
         curve = {}
         for b in sorted(self.levels):
-            known, coded = symbols(train, train, b), symbols(z, train, b)
-            values = meanings(known, train, b).gather(0, coded)
-            curve[b] = code_length(known, coded, 2**b), self._error(subject, values)
+            known, encode_switches = symbols(train, train, b), symbols(z, train, b)
+            values = meanings(known, train, b).gather(0, encode_switches)
+            curve[b] = code_length(known, encode_switches, 2**b), self._error(context, values)
         metrics = {"bits": own[0], "squared_error": own[1]}
         for b, (bits, error) in curve.items():
             metrics |= {f"bits_{b}": bits, f"squared_error_{b}": error}
         enough = [bits for bits, error in [*curve.values(), own] if error <= (1 + self.tolerance) * own[1]]
-        return Result({**metrics, "enough": min(enough)}, {"rate_distortion": _figure(curve, own[1], subject.kind)})
+        return Result(
+            {**metrics, "enough": min(enough)}, {"rate_distortion": _figure(curve, own[1], context.model_name)}
+        )
 
-    def _error(self, subject: Subject, z: Tensor) -> float:
+    def _error(self, context: EvaluationContext, z: Tensor) -> float:
         """Of what is decoded from the codes (n, D) of the first n test examples."""
         places = torch.arange(len(z)).split(BATCH)
-        errors = [(subject.data.test[some].x - subject.decode(z[some])).square().flatten(1).sum(1) for some in places]
+        errors = [(context.data.test[some].x - context.decode(z[some])).square().flatten(1).sum(1) for some in places]
         return torch.cat(errors).double().mean().item()
 
 
@@ -73,19 +76,19 @@ def meanings(known: Tensor, train: Tensor, b: int) -> Tensor:
     return middle.scatter_reduce(0, known, train, "mean", include_self=False)
 
 
-def code_length(known: Tensor, coded: Tensor, size: int) -> float:
-    """Mean over coded examples of sum_j -log2 p_j(symbol): symbols (N, D) and (M, D) of an alphabet of `size`."""
+def code_length(known: Tensor, encode_switches: Tensor, size: int) -> float:
+    """Mean over encode_switches examples of sum_j -log2 p_j(symbol): symbols (N, D) and (M, D) of an alphabet of `size`."""
     counts = torch.zeros(size, known.shape[1], dtype=torch.float64)
     counts.scatter_add_(0, known, torch.ones_like(known, dtype=torch.float64))
     p = (counts + 1) / (len(known) + size)
-    return -p.gather(0, coded).log2().sum(1).mean().item()
+    return -p.gather(0, encode_switches).log2().sum(1).mean().item()
 
 
 def own_bits(train: Tensor, test: Tensor, width: int) -> float:
     """Of the codes as they are, (N, D) and (M, D), where each `width` units are one symbol."""
     total = 0.0
-    for known, coded in zip(train.split(width, 1), test.split(width, 1), strict=True):
-        values, numbers = torch.cat([known, coded]).unique(dim=0, return_inverse=True)
+    for known, encode_switches in zip(train.split(width, 1), test.split(width, 1), strict=True):
+        values, numbers = torch.cat([known, encode_switches]).unique(dim=0, return_inverse=True)
         few = 2 * len(values) <= len(numbers)
         first, second = numbers[: len(known), None], numbers[len(known) :, None]
         total += code_length(first, second, len(values)) if few else FLOAT * known.shape[1]
@@ -98,17 +101,17 @@ def symbol_width(model: Autoencoder) -> int:
     return code.width if isinstance(code, VQ) else 1
 
 
-def _figure(curve: dict[int, tuple[float, float]], error: float, kind: str) -> Figure:
+def _figure(curve: dict[int, tuple[float, float]], error: float, model: str) -> Figure:
     figure, (axes,) = charts([""], 2.2)
     bits, errors = zip(*curve.values(), strict=True)
     axes.axhline(error, color=GREY, linewidth=0.8, linestyle="--", label="not quantised")
-    axes.plot(bits, errors, marker="o", markersize=3, linewidth=1, color=colour(kind), label=kind)
+    axes.plot(bits, errors, marker="o", markersize=3, linewidth=1, color=colour(model), label=model)
     last = -max(bits)
     for b, (x, y) in curve.items():
         if x - last > 0.03 * max(bits):  # one label where points lie on one another, as those of bits
             axes.annotate(str(b), (x, y), textcoords="offset points", xytext=(3, 3), fontsize=SMALL)
             last = x
-    axes.set(xlabel="bits an example, entropy-coded (beside a point: bits a unit)", ylabel="squared error")
+    axes.set(xlabel="bits an example, entropy-encode_switches (beside a point: bits a unit)", ylabel="squared error")
     axes.set(xlim=(0, 1.05 * max(bits)), ylim=(0, 1.1 * max(*errors, error) + 1e-9))
     axes.legend(fontsize=SMALL, frameon=False)
     return figure

@@ -5,10 +5,11 @@ best, median, worst    ||x - x^||^2 of the test examples, in units of data.scale
 
 import torch
 
-from aeexp.colours import colour
+from aeexp.context.base import EvaluationContext, Result
 from aeexp.errors import UserError
-from aeexp.evaluation.figures import GREY, Row, grid, three
-from aeexp.evaluation.subject import Result, Subject
+from aeexp.plots.grid import Row, grid
+from aeexp.plots.palette import colour
+from aeexp.plots.style import GREY, three_digits
 
 
 class Extremes:
@@ -17,17 +18,17 @@ class Extremes:
             raise UserError(f"extremes.examples={examples} of each end are drawn: choose at least 1")
         self.examples = examples
 
-    def __call__(self, subject: Subject) -> Result:
-        test, error = subject.data.test, subject.errors(subject.data.test).squared
+    def __call__(self, context: EvaluationContext) -> Result:
+        test, error = context.data.test, context.errors(context.data.test).squared
         order = error.argsort(stable=True)
         ends = {"best": order[: self.examples], "worst": order.flip(0)[: self.examples]}
         blocks = []
         for name, places in ends.items():
             x = test[places].x
             with torch.no_grad():
-                restored = subject.model.reconstruct(x)
-            captions = [three(value) for value in error[places].tolist()]
-            blocks.append([Row(name, x, ink=GREY), Row("restored", restored, captions, colour(subject.kind))])
+                restored = context.model.reconstruct(x)
+            captions = [three_digits(value) for value in error[places].tolist()]
+            blocks.append([Row(name, x, ink=GREY), Row("restored", restored, captions, colour(context.model_name))])
         values = {"best": error.min(), "median": error.quantile(0.5), "worst": error.max()}
         metrics = {name: value.item() for name, value in values.items()}
-        return Result(metrics, {"extremes": grid(blocks, subject.data.scale)})
+        return Result(metrics, {"extremes": grid(blocks, context.data.scale)})

@@ -1,6 +1,6 @@
 """What the first layer looks for: its weights as images, the longest first.
 
-The first layer is the first module with weights of its own that reads an example; of a kind that is itself one
+The first layer is the first module with weights of its own that reads an example; of a model that is itself one
 linear map and has no modules, as pca, its matrix. A row of it is drawn as what it is multiplied with: a whole example
 (a fully connected layer), a square patch (a transformer's), or a window of the image (a convolution's kernel). All on
 one scale that is symmetric about 0: grey is 0, white positive; or in the colours of the three channels.
@@ -11,10 +11,11 @@ from math import isqrt, prod
 import torch
 from torch import Tensor, nn
 
-from aeexp.colours import colour
-from aeexp.errors import Unanswerable, UserError
-from aeexp.evaluation.figures import Row, grid, three
-from aeexp.evaluation.subject import Result, Subject
+from aeexp.context.base import EvaluationContext, Result
+from aeexp.errors import NotApplicable, UserError
+from aeexp.plots.grid import Row, grid
+from aeexp.plots.palette import colour
+from aeexp.plots.style import three_digits
 
 
 class Filters:
@@ -23,39 +24,39 @@ class Filters:
             raise UserError(f"filters.filters={filters} are drawn in columns={columns}: choose at least 1 of both")
         self.filters, self.columns = filters, columns
 
-    def __call__(self, subject: Subject) -> Result:
-        weights = as_examples(first_weights(subject), subject.data.shape)
+    def __call__(self, context: EvaluationContext) -> Result:
+        weights = as_examples(first_weights(context), context.data.shape)
         order = weights.flatten(1).norm(dim=1).argsort(descending=True, stable=True)[: self.filters]
         shown = weights[order]
         largest = max(shown.abs().max().item(), 1e-12)
-        ink = colour(subject.kind)
+        ink = colour(context.model_name)
         lines = (0.5 + 0.5 * shown / largest).split(self.columns)
         rows = [Row("", line, ink=ink) for line in lines]
-        return Result({}, {"filters": grid([rows], 1.0, [f"|w| ≤ {three(largest)}"])})
+        return Result({}, {"filters": grid([rows], 1.0, [f"|w| ≤ {three_digits(largest)}"])})
 
 
-def first_weights(subject: Subject) -> Tensor:
-    """(F, ...): as the first layer holds them. Unanswerable where there is no such layer."""
+def first_weights(context: EvaluationContext) -> Tensor:
+    """(F, ...): as the first layer holds them. NotApplicable where there is no such layer."""
     called: list[nn.Module] = []
     hooks = [
         module.register_forward_pre_hook(lambda module, _: called.append(module))
-        for module in subject.model.modules()
+        for module in context.model.modules()
         if any(True for _ in module.parameters(recurse=False))
     ]
     try:
         with torch.no_grad():
-            subject.model.reconstruct(subject.data.test[torch.tensor([0])].x)
+            context.model.reconstruct(context.data.test[torch.tensor([0])].x)
     finally:
         for hook in hooks:
             hook.remove()
     if called and isinstance(called[0], nn.Linear | nn.Conv2d):
         return called[0].weight.detach()
-    own = [matrix for matrix in subject.model.buffers(recurse=False) if matrix.dim() == 2]
+    own = [matrix for matrix in context.model.buffers(recurse=False) if matrix.dim() == 2]
     if not called and own:
         return own[0]
     layer = type(called[0]).__name__ if called else "no layer at all"
-    raise Unanswerable(
-        f"what reads an example first is {layer}, which has no weights to draw as images: choose a kind with "
+    raise NotApplicable(
+        f"what reads an example first is {layer}, which has no weights to draw as images: choose a model with "
         "network=mlp or network=conv"
     )
 
@@ -69,7 +70,7 @@ def as_examples(weights: Tensor, shape: tuple[int, ...]) -> Tensor:
     side = isqrt(weights.shape[1] // shape[0])
     if len(shape) == 3 and shape[0] * side**2 == weights.shape[1]:
         return weights.unflatten(1, (shape[0], side, side))
-    raise Unanswerable(
+    raise NotApplicable(
         f"the first layer reads {weights.shape[1]} numbers, which are no image or patch of the data's "
-        f"{list(shape)}: choose a kind with network=mlp or network=conv"
+        f"{list(shape)}: choose a model with network=mlp or network=conv"
     )

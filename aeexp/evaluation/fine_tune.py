@@ -16,11 +16,11 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from aeexp.activations import activation as named
+from aeexp.context.base import EvaluationContext, Result, refuse_without_labels
+from aeexp.context.label_budgets import LabelBudgets
 from aeexp.data.examples import Examples
-from aeexp.evaluation import supervised
-from aeexp.evaluation.regimes import Regimes
-from aeexp.evaluation.subject import Result, Subject, refuse_without_labels
 from aeexp.models.base import Autoencoder
+from aeexp.training.classifier import train_classifier
 
 
 class FineTune:
@@ -41,33 +41,33 @@ class FineTune:
         self.hidden, self.activation, self.initialization = hidden, activation, initialization
         self.frozen, self.epochs, self.batch_size = frozen, epochs, batch_size
         self.optimizer, self.seed = optimizer, seed
-        self.regimes = Regimes(labels, draws, stratified, seed)
+        self.budgets = LabelBudgets(labels, draws, stratified, seed)
 
-    def __call__(self, subject: Subject) -> Result:
-        """Leaves the subject's model and optimizer as they are."""
-        train, test = subject.data.train, subject.data.test
+    def __call__(self, context: EvaluationContext) -> Result:
+        """Leaves the context's model and optimizer as they are."""
+        train, test = context.data.train, context.data.test
         refuse_without_labels(train, test)
 
         def accuracy(chosen: Tensor) -> float:
             labelled = Examples(train.x[chosen], train.y[chosen], train.factor)
-            classifier = self._trained(subject, labelled)
-            right = subject.map(lambda batch: classifier(batch.x).argmax(1) == batch.y, test)
+            classifier = self._trained(context, labelled)
+            right = context.map(lambda batch: classifier(batch.x).argmax(1) == batch.y, test)
             return right.double().mean().item()
 
         labels = float((train.y >= 0).sum())
-        return Result({**self.regimes.accuracies(train.y, accuracy), "labels": labels})
+        return Result({**self.budgets.accuracies(train.y, accuracy), "labels": labels})
 
-    def _trained(self, subject: Subject, data: Examples) -> "Classifier":
+    def _trained(self, context: EvaluationContext, data: Examples) -> "Classifier":
         torch.manual_seed(self.seed)
-        model, first_phase = copy.deepcopy((subject.model, subject.optimizer))
+        model, first_phase = copy.deepcopy((context.model, context.optimizer))
         model.requires_grad_(not self.frozen)
-        head = self._head(subject.codes(subject.data.test).shape[1], subject.data.classes)
+        head = self._head(context.codes(context.data.test).shape[1], context.data.classes)
         classifier = Classifier(model, head)
         trained = [p for p in classifier.parameters() if p.requires_grad]
         optimizer = self.optimizer(trained)
         if first_phase is not None:
             optimizer.state.update({p: first_phase.state[p] for p in trained if p in first_phase.state})
-        supervised.train(classifier, optimizer, data, self.epochs, self.batch_size, self.seed)
+        train_classifier(classifier, optimizer, data, self.epochs, self.batch_size, self.seed)
         return classifier
 
     def _head(self, dim: int, classes: int) -> nn.Module:

@@ -1,6 +1,6 @@
 """How good generated examples are, beside how good real ones would be. The pictures themselves are in `samples`.
 
-On features of a classifier (aeexp.evaluation.features), of n samples and n test examples:
+On features of a classifier (aeexp.context.judge), of n samples and n test examples:
 
     frechet     |m - m'|^2 + tr(C + C' - 2 (C C')^1/2), means and covariances of the two sets of features: the distance
                 of two Gaussians. Heusel et al. (2017), GANs trained by a two time-scale update rule, eq. 6
@@ -10,16 +10,16 @@ On features of a classifier (aeexp.evaluation.features), of n samples and n test
                 Kynkäänniemi et al. (2019), Improved precision and recall metric, eq. 1 and 2
 
 each again as `_train`, of n training examples as if they were samples: what a perfect generator would get with so few;
-and as `_reconstructions`, of what the kind makes of these: what its decoder would get from perfectly drawn codes. Also
+and as `_reconstructions`, of what the model makes of these: what its decoder would get from perfectly drawn codes. Also
 
     nearest     the mean distance of a sample to the training example nearest to it in pixels, over that of a test
                 example: far below 1 the samples are copies, or duller than the data are, and the picture tells which
-    agreement   of a kind that reads labels: the fraction of samples that the classifier gives the label that they
+    agreement   of a model that reads labels: the fraction of samples that the classifier gives the label that they
                 were asked to have
     accuracy    of the classifier, on the test examples
     samples     n
 
-A kind without a prior draws codes from a density that is fitted to its codes (aeexp.evaluation.densities); one that
+A model without a prior draws codes from a density that is fitted to its codes (aeexp.context.latent_samplers); one that
 reads labels gets those of training examples, drawn at random. Memory: the features, `neighbours` samples and BATCH
 more, and blocks of BATCH x BATCH distances.
 """
@@ -28,21 +28,23 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from aeexp.colours import colour
-from aeexp.data.examples import Examples
+from aeexp.context.base import EvaluationContext, Result
+from aeexp.context.judge import Features, Judge
+from aeexp.context.latent_samplers import DensityEstimator, LatentSampler, generated, latent_sampler, reads_labels
+from aeexp.data.examples import BATCH, Examples
 from aeexp.errors import UserError
-from aeexp.evaluation.densities import Density, Origin, generated, origin, reads_labels
-from aeexp.evaluation.features import Features, Known
-from aeexp.evaluation.fidelity import Manifold, frechet, nearest
-from aeexp.evaluation.figures import Row, grid
-from aeexp.evaluation.subject import BATCH, Result, Subject
+from aeexp.metrics.fidelity import Manifold, frechet, nearest
+from aeexp.plots.grid import Row, grid
+from aeexp.plots.palette import colour
 from aeexp.types import Batch
 
 SHOWN = 10
 
 
 class Generation:
-    def __init__(self, features: Features, density: Density, samples: int, k: int, neighbours: int, seed: int) -> None:
+    def __init__(
+        self, features: Features, density: DensityEstimator, samples: int, k: int, neighbours: int, seed: int
+    ) -> None:
         if min(k, neighbours) < 1 or samples <= k:
             raise UserError(
                 f"evaluation=[generation] scores samples={samples} by k={k} neighbours, and looks for the training "
@@ -51,44 +53,44 @@ class Generation:
         self.features, self.density, self.samples, self.k = features, density, samples, k
         self.neighbours, self.seed = neighbours, seed
 
-    def __call__(self, subject: Subject) -> Result:
-        train, test = subject.data.train, subject.data.test
-        known = self.features.of(subject.data)
+    def __call__(self, context: EvaluationContext) -> Result:
+        train, test = context.data.train, context.data.test
+        known = self.features.of(context.data)
         n = min(self.samples, len(train), len(test))
 
         def described(batch: Batch) -> Tensor:
             return known.describe(batch.x)
 
         def restored(batch: Batch) -> Tensor:
-            return known.describe(subject.model.reconstruct(batch.x).clamp(0, subject.data.scale))
+            return known.describe(context.model.reconstruct(batch.x).clamp(0, context.data.scale))
 
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             real, others = _drawn(test, n), _drawn(train, n)
-            drawn_from = origin(subject, self.density)
+            sampler = latent_sampler(context, self.density)
             y = train.y[torch.randint(len(train), (n,))]
-            x, features = self._generated(subject, drawn_from, y, known)
-            reads = reads_labels(subject.model, drawn_from.prior)
-        manifold = Manifold(subject.map(described, real), self.k)
+            x, features = self._generated(context, sampler, y, known)
+            reads = reads_labels(context.model, sampler.prior)
+        manifold = Manifold(context.map(described, real), self.k)
         metrics = {
             **self.score(manifold, features),
-            **_named("train", self.score(manifold, subject.map(described, others))),
-            **_named("reconstructions", self.score(manifold, subject.map(restored, others))),
+            **_named("train", self.score(manifold, context.map(described, others))),
+            **_named("reconstructions", self.score(manifold, context.map(restored, others))),
         }
         metrics |= {"accuracy": known.accuracy, "samples": float(n)}
         if reads:
             metrics["agreement"] = (known.classes(features) == y)[y >= 0].double().mean().item()
-        ratio, figure = self._nearest(subject, x, real)
-        facts = {"classifier": known.digest, "codes": drawn_from.name}
+        ratio, figure = self._nearest(context, x, real)
+        facts = {"classifier": known.digest, "codes": sampler.name}
         return Result({**metrics, "nearest": ratio}, {"nearest_training_examples": figure}, facts=facts)
 
-    def _nearest(self, subject: Subject, x: Tensor, real: Examples) -> tuple[float, Figure]:
+    def _nearest(self, context: EvaluationContext, x: Tensor, real: Examples) -> tuple[float, Figure]:
         """The ratio of the distances of samples x and of test examples, and the first samples over what is nearest."""
-        train = subject.data.train
+        train = context.data.train
         (distances, places), (held_out, _) = nearest(x, train), nearest(real[torch.arange(len(x))].x, train)
         shown = {"samples": x[:SHOWN], "nearest\ntraining": train[places[:SHOWN]].x}
-        rows = [Row(name, examples, ink=colour(subject.kind)) for name, examples in shown.items()]
-        return (distances.mean() / held_out.mean()).item(), grid([rows], subject.data.scale)
+        rows = [Row(name, examples, ink=colour(context.model_name)) for name, examples in shown.items()]
+        return (distances.mean() / held_out.mean()).item(), grid([rows], context.data.scale)
 
     def score(self, real: Manifold, features: Tensor) -> dict[str, float]:
         """Features (n, F) of what is to be scored -> frechet, precision and recall."""
@@ -98,10 +100,12 @@ class Generation:
             "recall": Manifold(features, self.k).holds(real.features),
         }
 
-    def _generated(self, subject: Subject, drawn_from: Origin, y: Tensor, known: Known) -> tuple[Tensor, Tensor]:
+    def _generated(
+        self, context: EvaluationContext, sampler: LatentSampler, y: Tensor, known: Judge
+    ) -> tuple[Tensor, Tensor]:
         """The first `neighbours` of the samples, and the features of all."""
         kept, features = [], []
-        for number, x in enumerate(generated(subject, drawn_from.prior, y)):
+        for number, x in enumerate(generated(context, sampler.prior, y)):
             features.append(known.describe(x))
             kept.append(x[: max(0, self.neighbours - number * BATCH)])
         return torch.cat(kept), torch.cat(features)

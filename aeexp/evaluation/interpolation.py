@@ -16,10 +16,11 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
-from aeexp.colours import colour
-from aeexp.errors import Unanswerable, UserError
-from aeexp.evaluation.figures import GREY, Row, grid
-from aeexp.evaluation.subject import Result, Subject
+from aeexp.context.base import EvaluationContext, Result
+from aeexp.errors import NotApplicable, UserError
+from aeexp.plots.grid import Row, grid
+from aeexp.plots.palette import colour
+from aeexp.plots.style import GREY
 
 
 class Path(ABC):
@@ -56,22 +57,22 @@ class Interpolation:
             raise UserError(f"interpolation.steps={steps} are the images from one end to the other: choose at least 2")
         self.classes, self.examples, self.steps, self.path = classes, examples, steps, path
 
-    def __call__(self, subject: Subject) -> Result:
-        test, ink = subject.data.test, colour(subject.kind)
-        codes, t = subject.codes(test), torch.linspace(0, 1, self.steps)
+    def __call__(self, context: EvaluationContext) -> Result:
+        test, ink = context.data.test, colour(context.model_name)
+        codes, t = context.codes(test), torch.linspace(0, 1, self.steps)
         blocks = []
         for name, pair in self.pairs(test.y):
             (a, b), (start, end) = test[pair].x, codes[pair]
             mixed = torch.lerp(a.flatten(), b.flatten(), t[:, None]).unflatten(1, a.shape)
-            decoded = subject.decode(self.path(start, end, t))
+            decoded = context.decode(self.path(start, end, t))
             blocks.append([Row(f"{name}\npixels", mixed, ink=GREY), Row("code", decoded, ink=ink)])
         if not blocks:
-            raise Unanswerable(
+            raise NotApplicable(
                 "the test part has none of these pairs: choose evaluation.interpolation.examples=[[0,1]], or classes "
                 "that it has"
             )
         heads = ["t", *(f"{each:.2g}" for each in t.tolist())]
-        return Result({}, {"interpolation": grid(blocks, subject.data.scale, heads)})
+        return Result({}, {"interpolation": grid(blocks, context.data.scale, heads)})
 
     def pairs(self, y: Tensor) -> list[tuple[str, Tensor]]:
         """Labels (N,) -> names and places (2,)"""

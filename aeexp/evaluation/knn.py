@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from aeexp.context.base import EvaluationContext, Result, refuse_without_labels
+from aeexp.context.label_budgets import LabelBudgets
 from aeexp.errors import UserError
-from aeexp.evaluation.neighbours import Geometry, Neighbours
-from aeexp.evaluation.regimes import Regimes
-from aeexp.evaluation.subject import Result, Subject, refuse_without_labels
+from aeexp.metrics.neighbours import Geometry, Neighbours
 
 
 class KNN:
@@ -23,12 +23,12 @@ class KNN:
         if k < 1:
             raise UserError(f"knn.k={k} is a number of neighbours: choose at least 1")
         self.k, self.geometry = k, geometry
-        self.regimes = Regimes(labels, draws, stratified, seed)
+        self.budgets = LabelBudgets(labels, draws, stratified, seed)
 
-    def __call__(self, subject: Subject) -> Result:
-        train, test = subject.data.train, subject.data.test
+    def __call__(self, context: EvaluationContext) -> Result:
+        train, test = context.data.train, context.data.test
         refuse_without_labels(train, test)
-        return Result(self.score(subject.codes(train), train.y, subject.codes(test), test.y))
+        return Result(self.score(context.codes(train), train.y, context.codes(test), test.y))
 
     def score(self, z: Tensor, y: Tensor, test_z: Tensor, test_y: Tensor) -> dict[str, float]:
         """Codes (N, D) and labels (N,) -> accuracy, accuracy_<labels>, and its deviation over draws."""
@@ -38,7 +38,7 @@ class KNN:
             labels = y[chosen][Neighbours(known[chosen]).nearest(queries, self.k)]  # (M, k)
             return (vote(labels) == test_y[test_y >= 0]).double().mean().item()
 
-        return self.regimes.accuracies(y, accuracy)
+        return self.budgets.accuracies(y, accuracy)
 
 
 def vote(labels: Tensor) -> Tensor:

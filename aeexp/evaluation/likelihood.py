@@ -7,8 +7,8 @@
     effective_samples   (sum_i w_i)^2 / sum_i w_i^2, from 1 to k: where it is near 1 the bound is loose. Kong (1992)
 
 in nats, averaged over `examples` test images, the first two with their standard errors over these. Where q is the true
-posterior all w_i are p(x), and both are log p(x) without noise. Whatever a kind was trained for (beta, capacity, free
-bits), this is the model p(x | z) p(z) by itself; the kind that reads labels gives log p(x | y).
+posterior all w_i are p(x), and both are log p(x) without noise. Whatever a model was trained for (beta, capacity, free
+bits), this is the model p(x | z) p(z) by itself; the model that reads labels gives log p(x | y).
 
 What p(x | z) is, the likelihood says. Gaussian: a density, of x in [0, scale], so that its logarithm may be above 0.
 Squared error: the density of variance 1/2, its constant added here. Bernoulli: of gray pixels it is no probability but
@@ -25,11 +25,11 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from aeexp.codes.gaussian import Variational
-from aeexp.colours import colour
-from aeexp.errors import Unanswerable, UserError
-from aeexp.evaluation.figures import charts
-from aeexp.evaluation.subject import Result, Subject
+from aeexp.context.base import EvaluationContext, Result
+from aeexp.errors import NotApplicable, UserError
 from aeexp.models.base import Factored
+from aeexp.plots.palette import colour
+from aeexp.plots.style import charts
 from aeexp.types import Batch
 
 
@@ -42,12 +42,12 @@ class Likelihood:
             )
         self.samples, self.examples, self.chunk, self.seed = samples, examples, chunk, seed
 
-    def __call__(self, subject: Subject) -> Result:
-        model, test = subject.model, subject.data.test
+    def __call__(self, context: EvaluationContext) -> Result:
+        model, test = context.model, context.data.test
         if not (isinstance(model, Factored) and isinstance(model.code, Variational)):
-            raise Unanswerable(
-                "this kind has no q(z | x) and p(x | z), from which a likelihood follows: choose model=vae, another "
-                "kind of it, or code=gaussian"
+            raise NotApplicable(
+                "this model has no q(z | x) and p(x | z), from which a likelihood follows: choose model=vae, another "
+                "model of it, or code=gaussian"
             )
         generator = torch.Generator().manual_seed(self.seed)
         drawn = torch.randperm(len(test), generator=generator)[: self.examples]
@@ -59,16 +59,16 @@ class Likelihood:
             **_averaged("log_likelihood", _bound(log_w)),
             "effective_samples": (1 / spread).mean().item(),
         }
-        return Result(metrics, {"importance_bound": self._figure(log_w, subject.kind)})
+        return Result(metrics, {"importance_bound": self._figure(log_w, context.model_name)})
 
     def log_weights(self, model: Factored, code: Variational, batch: Batch, generator: torch.Generator) -> Tensor:
-        """log w, (B, samples) float64. Unanswerable where the decoder sees more of x than its code."""
-        h, notes = model.encoder.noting(batch.x)
-        if notes:
-            raise Unanswerable(
+        """log w, (B, samples) float64. NotApplicable where the decoder sees more of x than its code."""
+        h, switches = model.encoder.with_switches(batch.x)
+        if switches:
+            raise NotApplicable(
                 "this decoder reads the encoder's switches, so that p(x | z) is no distribution: choose network=conv"
             )
-        mu, log_var = code.posterior(model.told(h, batch.y))  # (B, *positions, D)
+        mu, log_var = code.posterior(model.condition(h, batch.y))  # (B, *positions, D)
         return torch.stack(
             [self._of_one(model, x, y, m, v, generator) for x, y, m, v in zip(*batch, mu, log_var, strict=True)]
         )
@@ -82,18 +82,18 @@ class Likelihood:
         log_q = -0.5 * (eps.square() + log_var + log(2 * torch.pi)).flatten(1).sum(1)
         nll = []
         for part in z.split(self.chunk):
-            theta = model.decoder(model.told(part, y.expand(len(part))))
+            theta = model.decoder(model.condition(part, y.expand(len(part))))
             nll.append(model.likelihood.nll(theta, x.expand_as(theta)))  # no copy of x for each sample
         constant = model.likelihood.left_out(prod(x.shape))
         return (model.prior.log_prob(z) - log_q - torch.cat(nll)).double() - constant
 
-    def _figure(self, log_w: Tensor, kind: str) -> Figure:
+    def _figure(self, log_w: Tensor, model: str) -> Figure:
         """The bound by the number of samples, of groups of the same ones."""
         counts = sorted({*(2**power for power in range(self.samples.bit_length())), self.samples})
         groups = [log_w[:, : len(log_w[0]) // k * k].unflatten(1, (-1, k)) for k in counts]
         bounds = [_bound(group).mean().item() for group in groups]
         figure, (axes,) = charts(["bound on log p(x)"], 2.2)
-        axes.plot(counts, bounds, "o-", color=colour(kind), markersize=3, linewidth=1)
+        axes.plot(counts, bounds, "o-", color=colour(model), markersize=3, linewidth=1)
         axes.set(xscale="log", xlabel="samples of each code", ylabel="nats")
         return figure
 

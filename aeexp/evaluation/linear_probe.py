@@ -12,27 +12,27 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
-from aeexp.evaluation.regimes import Regimes
-from aeexp.evaluation.subject import Result, Subject, refuse_without_labels
+from aeexp.context.base import EvaluationContext, Result, refuse_without_labels
+from aeexp.context.label_budgets import LabelBudgets
 
 
 class LinearProbe:
     def __init__(
         self, labels: list[int | float], draws: int, stratified: bool, C: float, max_iter: int, seed: int
     ) -> None:
-        self.regimes = Regimes(labels, draws, stratified, seed)
+        self.budgets = LabelBudgets(labels, draws, stratified, seed)
         self.C, self.max_iter = C, max_iter
 
-    def __call__(self, subject: Subject) -> Result:
-        train, test = subject.data.train, subject.data.test
+    def __call__(self, context: EvaluationContext) -> Result:
+        train, test = context.data.train, context.data.test
         refuse_without_labels(train, test)
-        return Result(self.score(subject.codes(train), train.y, subject.codes(test), test.y))
+        return Result(self.score(context.codes(train), train.y, context.codes(test), test.y))
 
     def score(self, z: Tensor, y: Tensor, test_z: Tensor, test_y: Tensor) -> dict[str, float]:
         """Codes (N, D) and labels (N,) -> accuracy, accuracy_<labels>, and its deviation over draws.
 
         `converged` is the fraction of the fits that ended within `max_iter` steps; a draw of one class needs none, and
-        its class is what it predicts. Unanswerable without labels of two classes.
+        its class is what it predicts. NotApplicable without labels of two classes.
         """
         scaler = StandardScaler().fit(z.numpy())
         inputs, targets = (scaler.transform(codes.numpy()).astype(np.float64) for codes in (z, test_z))
@@ -49,5 +49,5 @@ class LinearProbe:
             converged.append(float(probe.n_iter_.max() < self.max_iter))
             return float(probe.score(targets, test_y.numpy()))
 
-        metrics = self.regimes.accuracies(y, accuracy)
+        metrics = self.budgets.accuracies(y, accuracy)
         return {**metrics, **({"converged": float(np.mean(converged))} if converged else {})}

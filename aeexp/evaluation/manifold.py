@@ -11,10 +11,10 @@ with u in equal steps from l to h, the two of `range`, and Phi the normal distri
 import torch
 from torch import Tensor
 
-from aeexp.colours import colour
-from aeexp.errors import Unanswerable, UserError
-from aeexp.evaluation.figures import Row, grid
-from aeexp.evaluation.subject import Result, Subject
+from aeexp.context.base import EvaluationContext, Result
+from aeexp.errors import NotApplicable, UserError
+from aeexp.plots.grid import Row, grid
+from aeexp.plots.palette import colour
 from aeexp.priors import StandardNormal
 
 
@@ -26,25 +26,25 @@ class Manifold:
             raise UserError(f"manifold.range={range} are two shares of the codes: choose numbers between 0 and 1")
         self.cells, self.range = cells, range
 
-    def __call__(self, subject: Subject) -> Result:
+    def __call__(self, context: EvaluationContext) -> Result:
         """Decodes cells^2 examples."""
-        wide = subject.codes(subject.data.test).shape[1]
+        wide = context.codes(context.data.test).shape[1]
         if wide != 2:
-            raise Unanswerable(
+            raise NotApplicable(
                 f"a plane has codes of two numbers, these have {wide}: choose bottleneck=2 and a vector code"
             )
-        across, up = self.levels(subject)
+        across, up = self.levels(context)
         z = torch.cartesian_prod(up.flip(0), across).flip(1)  # row by row from the top, (cells^2, 2)
-        x = subject.decode(z).unflatten(0, (self.cells, self.cells))
+        x = context.decode(z).unflatten(0, (self.cells, self.cells))
         names, heads = ([f"{value:.1f}".replace("-", "−") for value in side.tolist()] for side in (up.flip(0), across))
-        ink = colour(subject.kind)
+        ink = colour(context.model_name)
         rows = [Row(name, examples, ink=ink) for name, examples in zip(names, x, strict=True)]
-        return Result({}, {"manifold": grid([rows], subject.data.scale, ["z₂ \\ z₁", *heads])})
+        return Result({}, {"manifold": grid([rows], context.data.scale, ["z₂ \\ z₁", *heads])})
 
-    def levels(self, subject: Subject) -> Tensor:
+    def levels(self, context: EvaluationContext) -> Tensor:
         """The values of z_1 and of z_2, (2, cells), ascending"""
         low, high = self.range
-        if isinstance(subject.model.prior, StandardNormal):
+        if isinstance(context.model.prior, StandardNormal):
             return torch.special.ndtri(torch.linspace(low, high, self.cells)).expand(2, -1)
-        ends = subject.codes(subject.data.train).quantile(torch.tensor([low, high]), dim=0)  # (2, 2)
+        ends = context.codes(context.data.train).quantile(torch.tensor([low, high]), dim=0)  # (2, 2)
         return torch.stack([torch.linspace(a, b, self.cells) for a, b in ends.T.tolist()])

@@ -1,7 +1,7 @@
 """How well the test images come back through the code.
 
     squared_error   ||x - x^||^2, summed over the image, in units of data.scale squared
-    nats            the term `recon` of the kind's own objective, on uncorrupted input
+    nats            the term `recon` of the model's own objective, on uncorrupted input
     psnr            10 log10(scale^2 / mean squared error of the image), dB; infinite for a perfect image
     ssim            structural similarity, Wang et al. (2004), with a Gaussian window; of images alone
 
@@ -15,18 +15,19 @@ import torch
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from aeexp.colours import colour
-from aeexp.evaluation.figures import GREY, charts, rows_of_images
-from aeexp.evaluation.subject import Result, Subject
+from aeexp.context.base import EvaluationContext, Result
+from aeexp.plots.grid import rows_of_images
+from aeexp.plots.palette import colour
+from aeexp.plots.style import GREY, charts
 
 SHOWN = 10
 
 
 class Reconstruction:
-    def __call__(self, subject: Subject) -> Result:
-        model, test, scale = subject.model, subject.data.test, subject.data.scale
-        error, nats, ssim = subject.errors(test)
-        psnr = 10 * torch.log10(scale**2 * prod(subject.data.shape) / error)
+    def __call__(self, context: EvaluationContext) -> Result:
+        model, test, scale = context.model, context.data.test, context.data.scale
+        error, nats, ssim = context.errors(test)
+        psnr = 10 * torch.log10(scale**2 * prod(context.data.shape) / error)
         shown = test[torch.arange(min(SHOWN, len(test)))].x
         with torch.no_grad():
             figure = rows_of_images({"original": shown, "restored": model.reconstruct(shown)}, scale)
@@ -36,13 +37,13 @@ class Reconstruction:
         worst = {}
         if by_class:
             worst["squared_error_worst_class"] = max(by_class.values())
-            figures["error_by_class"] = _bars(by_class, error.mean().item(), subject.kind)
+            figures["error_by_class"] = _bars(by_class, error.mean().item(), context.model_name)
         return Result({name: value.mean().item() for name, value in metrics.items()} | worst, figures)
 
 
-def _bars(by_class: dict[int, float], mean: float, kind: str) -> Figure:
+def _bars(by_class: dict[int, float], mean: float, model: str) -> Figure:
     figure, (axes,) = charts(["squared error by class; line: the mean of all"], 1.6)
-    axes.bar([*by_class], [*by_class.values()], color=colour(kind))
+    axes.bar([*by_class], [*by_class.values()], color=colour(model))
     axes.axhline(mean, color=GREY, linewidth=0.8, linestyle="--")
     axes.set_xlabel("class")
     axes.xaxis.set_major_locator(MaxNLocator(11, integer=True))

@@ -23,10 +23,10 @@ from sklearn.metrics import mutual_info_score
 from torch import Tensor
 
 from aeexp.codes.gaussian import ACTIVE
-from aeexp.colours import colour
+from aeexp.context.base import EvaluationContext, Result
 from aeexp.errors import UserError
-from aeexp.evaluation.figures import GREY, SMALL, charts
-from aeexp.evaluation.subject import Result, Subject
+from aeexp.plots.palette import colour
+from aeexp.plots.style import GREY, SMALL, charts
 
 
 class Units(NamedTuple):
@@ -41,10 +41,10 @@ class Representation:
             raise UserError(f"representation.bins={bins} intervals tell nothing of a unit: choose at least 2")
         self.bins = bins
 
-    def __call__(self, subject: Subject) -> Result:
-        z, y = subject.codes(subject.data.test), subject.data.test.y
+    def __call__(self, context: EvaluationContext) -> Result:
+        z, y = context.codes(context.data.test), context.data.test.y
         units = self.units(z, y)
-        return Result(score(z, units), {"units": _figure(units, subject.kind)})
+        return Result(score(z, units), {"units": _figure(units, context.model_name)})
 
     def units(self, z: Tensor, y: Tensor) -> Units:
         """Codes (N, D) and labels (N,), -1 where there is none"""
@@ -103,23 +103,23 @@ def information(z: Tensor, y: Tensor, bins: int) -> Tensor:
     return torch.tensor(each, dtype=torch.float64)
 
 
-def _figure(units: Units, kind: str) -> Figure:
+def _figure(units: Units, model: str) -> Figure:
     """The units in the order of their variance, and in that of their information."""
     titles = ["variance, of the largest", "information on the label"]
     figure, axes = charts(titles if len(units.information) else titles[:1], 1.7)
-    _descending(axes[0], units.variance, ACTIVE, "active", kind)
+    _descending(axes[0], units.variance, ACTIVE, "active", model)
     axes[0].set_yscale("symlog", linthresh=ACTIVE / 10)
     axes[0].set_ylim(0, 1.5)
     for beside in axes[1:]:
-        _descending(beside, units.information, units.entropy, "H(label)", kind)
+        _descending(beside, units.information, units.entropy, "H(label)", model)
         beside.set(ylabel="nats", ylim=(0, 1.1 * units.entropy + 1e-9))
     return figure
 
 
-def _descending(axes: Axes, values: Tensor, line: float, name: str, kind: str) -> None:
+def _descending(axes: Axes, values: Tensor, line: float, name: str, model: str) -> None:
     """A point a unit, sorted, and a line to compare with."""
     axes.axhline(line, color=GREY, linewidth=0.8, linestyle="--")
     axes.annotate(name, (1, line), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=SMALL)
     ranked = values.sort(descending=True).values.tolist()
-    axes.plot(range(1, len(values) + 1), ranked, ".-", color=colour(kind), markersize=3, linewidth=0.8)
+    axes.plot(range(1, len(values) + 1), ranked, ".-", color=colour(model), markersize=3, linewidth=0.8)
     axes.set_xlabel("unit, sorted")

@@ -13,10 +13,11 @@ from math import log10, prod
 import torch
 from torch import Tensor, nn
 
-from aeexp.colours import colour
-from aeexp.evaluation.figures import GREY, Row, grid
-from aeexp.evaluation.sounds import wav
-from aeexp.evaluation.subject import Result, Subject
+from aeexp.context.base import EvaluationContext, Result
+from aeexp.context.sounds import wav
+from aeexp.plots.grid import Row, grid
+from aeexp.plots.palette import colour
+from aeexp.plots.style import GREY
 from aeexp.types import Batch
 
 SHOWN = 10
@@ -26,34 +27,34 @@ class Restoration:
     def __init__(self, corruption: nn.Module, seed: int) -> None:
         self.corruption, self.seed = corruption.train(), seed  # in eval mode it is the identity
 
-    def __call__(self, subject: Subject) -> Result:
-        data = subject.data
+    def __call__(self, context: EvaluationContext) -> Result:
+        data = context.data
 
         def errors(batch: Batch) -> Tensor:
-            corrupted, restored = self._restored(subject, batch.x)
+            corrupted, restored = self._restored(context, batch.x)
             return torch.stack([_error(restored, batch.x), _error(corrupted, batch.x)], dim=1)  # (B, 2)
 
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            error, own = subject.map(errors, data.test).double().mean(0).tolist()
+            error, own = context.map(errors, data.test).double().mean(0).tolist()
             torch.manual_seed(self.seed)
             # spread over the test part, which may be in the order of its classes
             truth = data.test[torch.linspace(0, len(data.test) - 1, min(SHOWN, len(data.test))).long()].x
             with torch.no_grad():
-                corrupted, restored = self._restored(subject, truth)
+                corrupted, restored = self._restored(context, truth)
         peak = data.scale**2 * prod(data.shape)
         psnr, input_psnr = (10 * log10(peak / e) if e > 0 else float("inf") for e in (error, own))
         metrics = {"squared_error": error, "psnr": psnr, "input_squared_error": own, "input_psnr": input_psnr}
         gain = {"gain": psnr - input_psnr} if own > 0 else {}
         shown = {"input": corrupted, "output": restored, "truth": truth}
-        inks = (GREY, colour(subject.kind), GREY)
+        inks = (GREY, colour(context.model_name), GREY)
         rows = [Row(name, x, ink=ink) for (name, x), ink in zip(shown.items(), inks, strict=True)]
         heard = {f"restorations-{name}": wav(x, data.scale, data.rate) for name, x in shown.items() if data.rate}
         return Result({**metrics, **gain}, {"restorations": grid([rows], data.scale)}, heard)
 
-    def _restored(self, subject: Subject, x: Tensor) -> tuple[Tensor, Tensor]:
+    def _restored(self, context: EvaluationContext, x: Tensor) -> tuple[Tensor, Tensor]:
         corrupted = self.corruption(x)
-        return corrupted, subject.model.reconstruct(corrupted)
+        return corrupted, context.model.reconstruct(corrupted)
 
 
 def _error(a: Tensor, b: Tensor) -> Tensor:

@@ -23,12 +23,12 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from aeexp.codes.binary import SATURATED
-from aeexp.errors import Unanswerable, UserError
-from aeexp.evaluation.buckets import binary, numbered, shared
-from aeexp.evaluation.figures import Row, grid
-from aeexp.evaluation.neighbours import Neighbours
-from aeexp.evaluation.ranking import Distances, average_precision, precision, ranked
-from aeexp.evaluation.subject import Result, Subject, refuse_without_labels
+from aeexp.context.base import EvaluationContext, Result, refuse_without_labels
+from aeexp.errors import NotApplicable, UserError
+from aeexp.metrics.buckets import binary, numbered, shared
+from aeexp.metrics.neighbours import Neighbours
+from aeexp.metrics.ranking import Distances, average_precision, precision, ranked
+from aeexp.plots.grid import Row, grid
 
 AT_ONCE = 2**22  # distances
 SHOWN = 10  # queries
@@ -43,17 +43,17 @@ class Retrieval:
             )
         self.queries, self.at, self.in_bucket, self.shown, self.seed = queries, at, in_bucket, shown, seed
 
-    def __call__(self, subject: Subject) -> Result:
-        train, test = subject.data.train, subject.data.test
+    def __call__(self, context: EvaluationContext) -> Result:
+        train, test = context.data.train, context.data.test
         refuse_without_labels(train, test)
-        metrics = self.score(subject.codes(train), train.y, subject.codes(test), test.y)
-        return Result(metrics, {"retrieved": self._picture(subject)})
+        metrics = self.score(context.codes(train), train.y, context.codes(test), test.y)
+        return Result(metrics, {"retrieved": self._picture(context)})
 
     def score(self, z: Tensor, y: Tensor, test_z: Tensor, test_y: Tensor) -> dict[str, float]:
-        """Codes (N, D) and labels (N,). Unanswerable where no class of the queries is among the training examples."""
+        """Codes (N, D) and labels (N,). NotApplicable where no class of the queries is among the training examples."""
         known, asked = y >= 0, torch.isin(test_y, y[y >= 0]).nonzero().squeeze(1)
         if not len(asked):
-            raise Unanswerable("no class of the test examples is among the training examples: choose view=all")
+            raise NotApplicable("no class of the test examples is among the training examples: choose class_filter=all")
         generator = torch.Generator().manual_seed(self.seed)
         asked = asked[torch.randperm(len(asked), generator=generator)[: self.queries]]
         z, y, test_z, test_y = z[known].float(), y[known], test_z[asked].float(), test_y[asked]
@@ -94,18 +94,18 @@ class Retrieval:
         metrics = {"buckets": float(len(train.unique())), "bucket_answered": len(found) / len(test_z)}
         return metrics | ({f"bucket_precision_{self.in_bucket}": float(found.mean())} if len(found) else {})
 
-    def _picture(self, subject: Subject) -> Figure:
+    def _picture(self, context: EvaluationContext) -> Figure:
         """The first test example of each class, and what of the training examples is nearest; wrong ones are framed."""
-        train, test = subject.data.train, subject.data.test
+        train, test = context.data.train, context.data.test
         queries = torch.stack([(test.y == c).nonzero()[0, 0] for c in test.y[test.y >= 0].unique()[:SHOWN]])
         known = (train.y >= 0).nonzero().squeeze(1)
-        nearest = Neighbours(subject.codes(train)[known]).nearest(subject.codes(test)[queries], self.shown)
+        nearest = Neighbours(context.codes(train)[known]).nearest(context.codes(test)[queries], self.shown)
         found = known[nearest]  # (queries, shown)
         rows = [
             Row(str(test.y[query].item()), torch.cat([test[query[None]].x, train[places].x]))
             for query, places in zip(queries, found, strict=True)
         ]
-        figure = grid([rows], subject.data.scale, ["class", "query", *(str(i + 1) for i in range(found.shape[1]))])
+        figure = grid([rows], context.data.scale, ["class", "query", *(str(i + 1) for i in range(found.shape[1]))])
         wrong = train.y[found] != test.y[queries][:, None]
         for i, j in wrong.nonzero().tolist():
             _frame(figure.axes[0], i * len(rows[0].examples) + j + 1)

@@ -8,8 +8,8 @@
     jacobian_relative    the same, per deviation of the code: sqrt of the sum of its units' variances
 
 of `examples` of the test set, the regression on as many training examples, drawn from `seed`; the same noise for every
-kind. The pictures show raw pixels in grey: the squared error of x~ itself, and the same regression on it. Memory: four
-times these examples. A kind without a code has errors alone; a code that is rounded has no Jacobian.
+model. The pictures show raw pixels in grey: the squared error of x~ itself, and the same regression on it. Memory: four
+times these examples. A model without a code has errors alone; a code that is rounded has no Jacobian.
 """
 
 from collections.abc import Callable
@@ -18,16 +18,16 @@ from math import isnan
 import torch
 from torch import Tensor, nn
 
+from aeexp.context.base import EvaluationContext, Result
+from aeexp.context.corrupted import Point, Reader
 from aeexp.data.examples import Examples
-from aeexp.errors import Unanswerable, UserError
-from aeexp.evaluation.jacobian import moves, root_mean_square
-from aeexp.evaluation.reader import Point, Reader
-from aeexp.evaluation.robustness_figures import curves
-from aeexp.evaluation.subject import Result, Subject
+from aeexp.errors import NotApplicable, UserError
+from aeexp.metrics.jacobian import responds, root_mean_square
+from aeexp.plots.robustness import curves
 from aeexp.types import Batch
 
 
-class Growing:
+class CorruptionLevels:
     """A corruption, `option` of which grows through `levels`."""
 
     def __init__(self, corruption: Callable[..., nn.Module], option: str, levels: list[float]) -> None:
@@ -41,13 +41,13 @@ class Growing:
 class Robustness:
     def __init__(
         self,
-        corruptions: dict[str, Growing],
+        corruptions: dict[str, CorruptionLevels],
         examples: int,
         C: float,
         max_iter: int,
         differentiated: int,
         probes: int,
-        nudge: float,
+        perturbation: float,
         seed: int,
     ) -> None:
         if min(examples, differentiated, probes) < 1:
@@ -57,24 +57,26 @@ class Robustness:
             )
         self.corruptions, self.examples = corruptions, examples
         self.C, self.max_iter = C, max_iter
-        self.differentiated, self.probes, self.nudge, self.seed = differentiated, probes, nudge, seed
+        self.differentiated, self.probes, self.perturbation, self.seed = differentiated, probes, perturbation, seed
 
-    def __call__(self, subject: Subject) -> Result:
-        train, test = (self._drawn(part) for part in (subject.data.train, subject.data.test))
+    def __call__(self, context: EvaluationContext) -> Result:
+        train, test = (self._drawn(part) for part in (context.data.train, context.data.test))
         with torch.no_grad():
-            kind = Reader(subject.model.reconstruct, lambda x: subject.model.encode(x).mean.flatten(1))
+            model = Reader(context.model.reconstruct, lambda x: context.model.encode(x).mean.flatten(1))
             raw = Reader(lambda x: x, lambda x: x.flatten(1))
-            for reader in (kind, raw):
+            for reader in (model, raw):
                 reader.learn(train, self.C, self.max_iter)
-            ours, beside = self._grown(kind, test), self._grown(raw, test)
+            ours, beside = self._grown(model, test), self._grown(raw, test)
         metrics = {}
         for name, points in ours.items():
             for level, (error, accuracy) in points.items():
                 suffix = f"_{name}_{level:g}" if level else ""
                 metrics[f"squared_error{suffix}"] = error
                 metrics |= {} if isnan(accuracy) else {f"accuracy{suffix}": accuracy}
-        metrics |= self._jacobian(kind, test.x[: self.differentiated], self.nudge * subject.data.scale)
-        return Result(metrics, curves(ours, beside, {n: g.option for n, g in self.corruptions.items()}, subject.kind))
+        metrics |= self._jacobian(model, test.x[: self.differentiated], self.perturbation * context.data.scale)
+        return Result(
+            metrics, curves(ours, beside, {n: g.option for n, g in self.corruptions.items()}, context.model_name)
+        )
 
     def _drawn(self, part: Examples) -> Batch:
         generator = torch.Generator().manual_seed(self.seed)
@@ -92,14 +94,14 @@ class Robustness:
                 grown[name][level] = reader.read(corrupted, test)
         return grown
 
-    def _jacobian(self, reader: Reader, x: Tensor, nudge: float) -> dict[str, float]:
-        """Nothing of a kind without a code, or whose code is rounded."""
+    def _jacobian(self, reader: Reader, x: Tensor, perturbation: float) -> dict[str, float]:
+        """Nothing of a model without a code, or whose code is rounded."""
         generator = torch.Generator().manual_seed(self.seed)
         try:
             spread = reader.encode(x).detach().double().var(0, correction=0).sum().item() ** 0.5
-            if spread == 0 or not moves(reader.encode, x, nudge, generator):
+            if spread == 0 or not responds(reader.encode, x, perturbation, generator):
                 return {}
-        except Unanswerable:
+        except NotApplicable:
             return {}
         norm = root_mean_square(reader.encode, x, self.probes, generator)
         return {"jacobian": norm, "jacobian_relative": norm / spread}

@@ -1,4 +1,4 @@
-"""Where the test codes lie, each in the colour of its class; the unlabelled in that of the kind.
+"""Where the test codes lie, each in the colour of its class; the unlabelled in that of the model.
 
     PCA      the two principal components of the codes, with their shares of the variance; a code of two numbers as
              it is, one of a single number against the class
@@ -15,10 +15,10 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from torch import Tensor
 
-from aeexp.colours import colour
-from aeexp.errors import Unanswerable, UserError
-from aeexp.evaluation.figures import charts, key
-from aeexp.evaluation.subject import Result, Subject
+from aeexp.context.base import EvaluationContext, Result
+from aeexp.errors import NotApplicable, UserError
+from aeexp.plots.palette import colour
+from aeexp.plots.style import charts, legend
 
 TOLD_APART = 10  # classes that have colours of their own in a palette; more lie along a rainbow
 NAMED = 40  # classes that have room in a legend
@@ -30,14 +30,14 @@ class Scatter:
             raise UserError(f"scatter draws examples={examples}, perplexity={perplexity}: choose at least 4, above 0")
         self.examples, self.perplexity, self.seed = examples, perplexity, seed
 
-    def __call__(self, subject: Subject) -> Result:
+    def __call__(self, context: EvaluationContext) -> Result:
         """t-SNE takes seconds for 2,000 examples, and memory in proportion to them."""
-        test = subject.data.test
-        codes = subject.codes(test)
+        test = context.data.test
+        codes = context.codes(test)
         drawn = torch.randperm(len(codes), generator=torch.Generator().manual_seed(self.seed))[: self.examples]
         z, y = codes[drawn].double(), test.y[drawn]
         if len(z.unique(dim=0)) < 4:
-            raise Unanswerable(
+            raise NotApplicable(
                 f"{len(z)} test examples have {len(z.unique(dim=0))} different codes, which draw no picture: choose "
                 "more test data, or a model whose codes tell examples apart"
             )
@@ -46,9 +46,9 @@ class Scatter:
         left.set(xlabel=across, ylabel=up)
         right.set(xticks=[], yticks=[])
         for axes, places in ((left, plane), (right, self.neighbours(z))):
-            draw(axes, places, y, subject.kind)
+            draw(axes, places, y, context.model_name)
         if len(y.unique()) <= NAMED and (y >= 0).any():
-            key(figure, left)
+            legend(figure, left)
         return Result({}, {"scatter": figure})
 
     def neighbours(self, z: Tensor) -> Tensor:
@@ -71,12 +71,12 @@ def linear(z: Tensor, y: Tensor) -> tuple[Tensor, list[str]]:
     return torch.as_tensor(pca.transform(z.numpy())), shares
 
 
-def draw(axes: Axes, places: Tensor, y: Tensor, kind: str) -> None:
+def draw(axes: Axes, places: Tensor, y: Tensor, model: str) -> None:
     """Points (N, 2), a collection of them for each class in y (N,), in the order of the classes."""
     classes = y.unique().tolist()
     own = colormaps["tab10" if max(classes) < TOLD_APART else "turbo"].resampled(max(TOLD_APART, max(classes) + 1))
     size = min(12.0, max(2.0, 2000 / len(y)))  # square points
     for label in classes:
-        name, ink = (str(label), own(label)) if label >= 0 else ("unlabelled", colour(kind))
+        name, ink = (str(label), own(label)) if label >= 0 else ("unlabelled", colour(model))
         across, up = places[y == label].T
         axes.scatter(across, up, s=size, linewidths=0, alpha=0.7, color=ink, label=name)

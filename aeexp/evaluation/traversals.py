@@ -11,10 +11,11 @@ in units of data.scale squared. The `units` that carry most are drawn, most firs
 import torch
 from torch import Tensor
 
-from aeexp.colours import colour
+from aeexp.context.base import EvaluationContext, Result
 from aeexp.errors import UserError
-from aeexp.evaluation.figures import Row, grid, three
-from aeexp.evaluation.subject import Result, Subject
+from aeexp.plots.grid import Row, grid
+from aeexp.plots.palette import colour
+from aeexp.plots.style import three_digits
 
 
 class Traversals:
@@ -25,24 +26,24 @@ class Traversals:
             raise UserError(f"traversals.units={units} and examples={examples} are counts: choose at least 1")
         self.percents, self.units, self.examples = percents, units, examples
 
-    def __call__(self, subject: Subject) -> Result:
+    def __call__(self, context: EvaluationContext) -> Result:
         """Decodes D x examples x percents, those of one unit at once."""
-        train, z = subject.codes(subject.data.train), subject.codes(subject.data.test)[: self.examples]
-        carried = torch.stack([self.traversed(subject, train, z, unit)[1] for unit in range(z.shape[1])])
+        train, z = context.codes(context.data.train), context.codes(context.data.test)[: self.examples]
+        carried = torch.stack([self.traversed(context, train, z, unit)[1] for unit in range(z.shape[1])])
         order = carried.argsort(descending=True, stable=True)[: self.units].tolist()
-        still, ink = subject.decode(z[:1]), colour(subject.kind)
+        still, ink = context.decode(z[:1]), colour(context.model_name)
         rows: list[Row] = []
         for unit in order:
-            moved = self.traversed(subject, train, z[:1], unit)[0][0]
-            rows.append(Row(f"unit {unit}, {three(carried[unit].item())}", torch.cat([still, moved]), ink=ink))
+            moved = self.traversed(context, train, z[:1], unit)[0][0]
+            rows.append(Row(f"unit {unit}, {three_digits(carried[unit].item())}", torch.cat([still, moved]), ink=ink))
         heads = ["unit, variance", "code", *(f"{percent:g} %" for percent in self.percents)]
-        return Result({}, {"traversals": grid([rows], subject.data.scale, heads)})
+        return Result({}, {"traversals": grid([rows], context.data.scale, heads)})
 
-    def traversed(self, subject: Subject, train: Tensor, z: Tensor, unit: int) -> tuple[Tensor, Tensor]:
+    def traversed(self, context: EvaluationContext, train: Tensor, z: Tensor, unit: int) -> tuple[Tensor, Tensor]:
         """Codes (N, D) and (B, D) -> the examples of P values of the unit (B, P, *shape), and v_j ()"""
         shares = torch.tensor(self.percents, dtype=torch.float64) / 100
         values = train[:, unit].double().quantile(shares).to(z)  # (P,)
         moved = z[:, None].repeat(1, len(values), 1)  # (B, P, D)
         moved[:, :, unit] = values
-        x = subject.decode(moved.flatten(0, 1)).unflatten(0, (len(z), len(values)))
+        x = context.decode(moved.flatten(0, 1)).unflatten(0, (len(z), len(values)))
         return x, x.double().var(1, correction=0).flatten(1).sum(1).mean()

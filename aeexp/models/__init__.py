@@ -1,1 +1,1 @@
-"""The catalogue: one file for each objective. A kind that is only a choice of parts is a config alone."""
+"""The catalogue: one file for each objective. A model that is only a choice of components is a config alone."""

@@ -13,24 +13,24 @@ from torch.func import functional_call
 from torch.nn.functional import softplus
 
 from aeexp.errors import UserError
-from aeexp.models.base import Factored, Parts
-from aeexp.networks.trunk import Network
+from aeexp.models.base import Components, Factored
+from aeexp.networks.base import Network
 from aeexp.priors import StandardNormal
 from aeexp.types import Batch, Loss
 
 
 class Adversarial(Factored):
-    def __init__(self, parts: Parts, weight: float, discriminator: Network) -> None:
-        super().__init__(parts)
+    def __init__(self, components: Components, weight: float, discriminator: Network) -> None:
+        super().__init__(components)
         if weight < 0:
             raise UserError(f"model.weight is what fooling the discriminator is worth, but got {weight}: choose >= 0")
-        trunk = discriminator.encoder((parts.dim,))
+        trunk = discriminator.encoder((components.dim,))
         self.discriminator = nn.Sequential(trunk, nn.Linear(trunk.out_features, 1), nn.Flatten(0))  # (B, D) -> (B,)
-        self.discriminator.apply(parts.initialization)
-        self.weight, self.prior = weight, StandardNormal(parts.dim)
+        self.discriminator.apply(components.initialization)
+        self.weight, self.prior = weight, StandardNormal(components.dim)
 
     def loss(self, batch: Batch) -> Loss:
-        recon, code = self.recon(batch.x)
+        recon, code = self.reconstruction_nll(batch.x)
         z, drawn = code.z, self.prior.sample(len(code.z)).to(code.z)
         on_drawn, on_code = self.discriminator(drawn), self.discriminator(z.detach())  # (B,) each
         terms = {

@@ -1,4 +1,4 @@
-"""What every kind of autoencoder answers, and the wiring of those that factor into trunk, code and likelihood."""
+"""What every model of autoencoder answers, and the wiring of those that factor into trunk, code and likelihood."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
@@ -10,14 +10,14 @@ from torch import Tensor, nn
 from aeexp.codes.gaussian import Variational
 from aeexp.errors import UserError
 from aeexp.likelihoods import Likelihood
-from aeexp.networks.trunk import Network
+from aeexp.networks.base import Network
 from aeexp.priors import NoPrior, Prior, StandardNormal
 from aeexp.types import Batch, Code, Loss
 
 
 @dataclass(frozen=True)
-class Parts:
-    """What a configuration chooses for a model; a kind takes what it needs of it."""
+class Components:
+    """What a configuration chooses for a model; a model takes what it needs of it."""
 
     shape: tuple[int, ...]  # of one example
     dim: int  # the width of the code
@@ -61,38 +61,38 @@ class Autoencoder(nn.Module, ABC):
 class Factored(Autoencoder, ABC):
     """x~ = corruption(x), h = encoder(x~), code = code(h), theta = decoder(z), recon = likelihood.nll(theta, x)"""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, components: Components) -> None:
         super().__init__()
-        self.corruption, self.likelihood = parts.corruption, parts.likelihood
-        self.encoder = parts.network.encoder(parts.shape)
-        self.code = parts.code(in_features=self.encoder.out_features, dim=parts.dim)
-        self.decoder = parts.network.decoder(parts.dim, parts.shape)
-        self.prior = StandardNormal(parts.dim) if isinstance(self.code, Variational) else NoPrior()
-        self.apply(parts.initialization)
+        self.corruption, self.likelihood = components.corruption, components.likelihood
+        self.encoder = components.network.encoder(components.shape)
+        self.code = components.code(in_features=self.encoder.out_features, dim=components.dim)
+        self.decoder = components.network.decoder(components.dim, components.shape)
+        self.prior = StandardNormal(components.dim) if isinstance(self.code, Variational) else NoPrior()
+        self.apply(components.initialization)
 
     def initialize(self, batches: Iterable[Batch]) -> None:
         """Starts from random weights, whatever the data."""
 
     def encode(self, x: Tensor, y: Tensor | None = None) -> Code:
-        return self.coded(x, y)[0]
+        return self.encode_switches(x, y)[0]
 
     def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        return self.likelihood.mean(self.decoder(self.told(z, y)))
+        return self.likelihood.mean(self.decoder(self.condition(z, y)))
 
     def reconstruct(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        code, notes = self.coded(x, y)
-        return self.likelihood.mean(self.decoder(self.told(code.mean, y), *notes))
+        code, switches = self.encode_switches(x, y)
+        return self.likelihood.mean(self.decoder(self.condition(code.mean, y), *switches))
 
-    def recon(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Code]:
+    def reconstruction_nll(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Code]:
         """-log p(x | z) of the code of the corrupted input, (B,) nats, and that code."""
-        code, notes = self.coded(self.corruption(x), y)
-        return self.likelihood.nll(self.decoder(self.told(code.z, y), *notes), x), code
+        code, switches = self.encode_switches(self.corruption(x), y)
+        return self.likelihood.nll(self.decoder(self.condition(code.z, y), *switches), x), code
 
-    def coded(self, x: Tensor, y: Tensor | None = None) -> tuple[Code, list[Tensor]]:
+    def encode_switches(self, x: Tensor, y: Tensor | None = None) -> tuple[Code, list[Tensor]]:
         """The code of x, and what the encoder noted for the decoder."""
-        h, notes = self.encoder.noting(x)
-        return self.code(self.told(h, y)), notes
+        h, switches = self.encoder.with_switches(x)
+        return self.code(self.condition(h, y)), switches
 
-    def told(self, values: Tensor, y: Tensor | None) -> Tensor:
-        """What the code reads of features, and the decoder of a code, (B, F): a conditional kind adds the labels."""
+    def condition(self, values: Tensor, y: Tensor | None) -> Tensor:
+        """What the code reads of features, and the decoder of a code, (B, F): a conditional model adds the labels."""
         return values

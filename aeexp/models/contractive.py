@@ -22,7 +22,7 @@ from torch.func import vjp, vmap
 from aeexp.codes.identity import Identity
 from aeexp.codes.vq import VQ
 from aeexp.errors import UserError
-from aeexp.models.base import Factored, Parts
+from aeexp.models.base import Components, Factored
 from aeexp.networks.vit import ViT
 from aeexp.types import Batch, Code, Loss
 
@@ -30,15 +30,15 @@ from aeexp.types import Batch, Code, Loss
 UNITWISE = (nn.Identity, nn.Sigmoid, nn.Tanh, nn.ReLU, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Softplus)
 
 
-class Contracting(Factored):
-    def __init__(self, parts: Parts, weight: float) -> None:
-        super().__init__(parts)
+class JacobianPenalized(Factored):
+    def __init__(self, components: Components, weight: float) -> None:
+        super().__init__(components)
         if isinstance(self.code, VQ):
             raise UserError(
                 "model=contractive penalises the derivative of the code, but code=vq jumps from entry to entry and has "
                 "none: choose code=sigmoid, or model=vq_vae"
             )
-        if isinstance(parts.network, ViT):
+        if isinstance(components.network, ViT):
             raise UserError(
                 "model=contractive differentiates the encoder twice, but the attention of network=vit has no second "
                 "derivative: choose network=mlp or network=conv"
@@ -46,48 +46,48 @@ class Contracting(Factored):
         self.weight = weight
 
     def loss(self, batch: Batch) -> Loss:
-        code, notes, norm = self.contracted(self.corruption(batch.x))
-        recon = self.likelihood.nll(self.decoder(code.z, *notes), batch.x)
+        code, switches, norm = self.code_and_norm(self.corruption(batch.x))
+        recon = self.likelihood.nll(self.decoder(code.z, *switches), batch.x)
         terms = {"recon": recon, **code.terms, "contraction": self.weight * norm}
         return Loss(terms, {**code.stats, "jacobian": norm})
 
     @abstractmethod
-    def contracted(self, x: Tensor) -> tuple[Code, list[Tensor], Tensor]:
+    def code_and_norm(self, x: Tensor) -> tuple[Code, list[Tensor], Tensor]:
         """(B, *shape) -> the code, what the encoder noted for the decoder, and ||J_f(x)||_F^2, (B,)"""
 
-    def pulled_back(self, x: Tensor, directions: Callable[[Tensor], Tensor]) -> Tensor:
+    def squared_vjp(self, x: Tensor, directions: Callable[[Tensor], Tensor]) -> Tensor:
         """||J_f(x)^T v||^2 of n directions v = directions(f(x)), (n, B, D): (B, *shape) -> (n, B)"""
         mean, pull_back = vjp(lambda x: self.encode(x).mean.flatten(1), x)[:2]
         (rows,) = vmap(pull_back)(directions(mean.detach()))  # (n, B, *shape)
         return rows.square().flatten(2).sum(2)
 
 
-class Contractive(Contracting):
-    def __init__(self, parts: Parts, weight: float) -> None:
-        super().__init__(parts, weight)
+class Contractive(JacobianPenalized):
+    def __init__(self, components: Components, weight: float) -> None:
+        super().__init__(components, weight)
         hidden = [layer for layer in self.encoder if not isinstance(layer, nn.Flatten)]
         self.one_layer = not hidden and isinstance(self.code, Identity) and isinstance(self.code.project[-1], UNITWISE)
 
-    def contracted(self, x: Tensor) -> tuple[Code, list[Tensor], Tensor]:
+    def code_and_norm(self, x: Tensor) -> tuple[Code, list[Tensor], Tensor]:
         if isinstance(self.code, Identity) and self.one_layer:
             layer, s = self.code.project
             z, pull_back = vjp(s, layer(x.flatten(1)))[:2]  # (B, D)
             (slope,) = pull_back(torch.ones_like(z))  # (B, D): s acts on each unit alone
             return self.code.of(z), [], slope.square() @ layer.get_parameter("weight").square().sum(1)
-        return *self.coded(x), self.pulled_back(x, _units).sum(0)
+        return *self.encode_switches(x), self.squared_vjp(x, _units).sum(0)
 
 
-class Hutchinson(Contracting):
+class Hutchinson(JacobianPenalized):
     """Estimates the norm, without bias, by `probes` random directions an example, fresh at every step."""
 
-    def __init__(self, parts: Parts, weight: float, probes: int) -> None:
-        super().__init__(parts, weight)
+    def __init__(self, components: Components, weight: float, probes: int) -> None:
+        super().__init__(components, weight)
         if probes < 1:
             raise UserError(f"model.probes is a number of random directions, but got {probes}: choose at least 1")
         self.probes = probes
 
-    def contracted(self, x: Tensor) -> tuple[Code, list[Tensor], Tensor]:
-        return *self.coded(x), self.pulled_back(x, self._coins).mean(0)
+    def code_and_norm(self, x: Tensor) -> tuple[Code, list[Tensor], Tensor]:
+        return *self.encode_switches(x), self.squared_vjp(x, self._coins).mean(0)
 
     def _coins(self, mean: Tensor) -> Tensor:
         return 2 * torch.randint_like(mean.expand(self.probes, *mean.shape), 2) - 1  # (n, B, D)

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from aeexp.errors import UserError
-from aeexp.models.base import Autoencoder, Parts
+from aeexp.models.base import Autoencoder, Components
 from aeexp.networks.unet import UNet
 from aeexp.priors import NoPrior
 from aeexp.types import Batch, Code, Loss
@@ -32,21 +32,21 @@ class Diffusion(Autoencoder):
     x_T: Tensor  # (1, *shape)
 
     def __init__(
-        self, parts: Parts, widths: list[int], beta: list[float], steps: int, sampled: int, scale: float
+        self, components: Components, widths: list[int], beta: list[float], steps: int, sampled: int, scale: float
     ) -> None:
         super().__init__()
         if not 1 <= sampled <= steps:
             raise UserError(f"model.sampled={sampled} are some of model.steps={steps}: choose from 1 to {steps}")
-        self.corruption, self.sampled, self.scale = parts.corruption, sampled, scale
+        self.corruption, self.sampled, self.scale = components.corruption, sampled, scale
         self.prior = NoPrior()
-        self.encoder = parts.network.encoder(parts.shape)
-        self.code = parts.code(in_features=self.encoder.out_features, dim=parts.dim)
-        self.eps_theta = UNet(parts.shape, widths, condition=parts.dim + FEATURES)
-        self.apply(parts.initialization)
+        self.encoder = components.network.encoder(components.shape)
+        self.code = components.code(in_features=self.encoder.out_features, dim=components.dim)
+        self.eps_theta = UNet(components.shape, widths, condition=components.dim + FEATURES)
+        self.apply(components.initialization)
         first, last = beta
         abar = torch.cat([torch.ones(1), (1 - torch.linspace(first, last, steps)).cumprod(0)])
         self.register_buffer("abar", abar)
-        self.register_buffer("x_T", torch.randn(1, *parts.shape))
+        self.register_buffer("x_T", torch.randn(1, *components.shape))
 
     def initialize(self, batches: Iterable[Batch]) -> None:
         """Starts from random weights, whatever the data."""

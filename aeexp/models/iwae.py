@@ -14,15 +14,15 @@ from torch import Tensor
 
 from aeexp.codes.gaussian import Gaussian, divergences, statistics
 from aeexp.errors import UserError
-from aeexp.models.base import Factored, Parts
+from aeexp.models.base import Components, Factored
 from aeexp.types import Batch, Loss
 
 
 class IWAE(Factored):
     code: Gaussian
 
-    def __init__(self, parts: Parts, k: int) -> None:
-        super().__init__(parts)
+    def __init__(self, components: Components, k: int) -> None:
+        super().__init__(components)
         if not isinstance(self.code, Gaussian):
             raise UserError(
                 f"model=iwae weighs samples of code=gaussian, but the code is {type(self.code).__name__}: "
@@ -33,11 +33,11 @@ class IWAE(Factored):
         self.k = k
 
     def loss(self, batch: Batch) -> Loss:
-        h, notes = self.encoder.noting(self.corruption(batch.x))
+        h, switches = self.encoder.with_switches(self.corruption(batch.x))
         mu, log_var = self.code.posterior(h)  # (B, D)
         eps = torch.randn(self.k, *mu.shape, dtype=mu.dtype, device=mu.device)  # (k, B, D)
         z = mu + (0.5 * log_var).exp() * eps
-        theta = self.decoder(z.flatten(0, 1), *(self._times(note) for note in notes))
+        theta = self.decoder(z.flatten(0, 1), *(self._times(switch) for switch in switches))
         nll = self.likelihood.nll(theta, self._times(batch.x)).unflatten(0, (self.k, -1))  # (k, B)
         log_ratio = 0.5 * (eps.square() - z.square() + log_var).flatten(2).sum(2)  # log p(z) / q(z | x), (k, B)
         bound = (self.code.beta * log_ratio - nll).logsumexp(0) - log(self.k)  # (B,)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from aeexp.errors import UserError
-from aeexp.models.base import Autoencoder, Parts
+from aeexp.models.base import Autoencoder, Components
 from aeexp.networks.vit import Patches, Positions, ViT, Whole
 from aeexp.priors import NoPrior
 from aeexp.types import Batch, Code, Loss
@@ -24,33 +24,33 @@ from aeexp.types import Batch, Code, Loss
 class Masked(Autoencoder):
     fixed: Tensor  # (N,), the order of patches that `reconstruct` masks the end of
 
-    def __init__(self, parts: Parts, ratio: float) -> None:
+    def __init__(self, components: Components, ratio: float) -> None:
         super().__init__()
-        network = parts.network
+        network = components.network
         if not isinstance(network, ViT):
             raise UserError(
                 f"model=masked needs an encoder that reads a part of the patches, but the network is "
                 f"{type(network).__name__}: choose network=vit, or model=denoising corruption=masking"
             )
-        tokens, pixels = network.tokens(parts.shape)
+        tokens, pixels = network.tokens(components.shape)
         self.visible = tokens - round(ratio * tokens)  # patches
         if not 0 < self.visible < tokens:
             raise UserError(
                 f"model.ratio={ratio} masks {tokens - self.visible} of the {tokens} patches: choose a ratio, or a "
-                "network.patch, that leaves some and masks some"
+                "network.patch, that seed_groups some and masks some"
             )
-        self.corruption, self.likelihood = parts.corruption, parts.likelihood
+        self.corruption, self.likelihood = components.corruption, components.likelihood
         self.prior = NoPrior()
-        self.patches, self.whole = Patches(network.patch), Whole(parts.shape, network.patch)
-        self.embedding, self.encoder = network.embedding(parts.shape), network.encoder_blocks()
-        self.code = parts.code(in_features=network.width, dim=parts.dim)
-        self.widen = nn.Linear(parts.dim, network.decoder_width)
+        self.patches, self.whole = Patches(network.patch), Whole(components.shape, network.patch)
+        self.embedding, self.encoder = network.embedding(components.shape), network.encoder_blocks()
+        self.code = components.code(in_features=network.width, dim=components.dim)
+        self.widen = nn.Linear(components.dim, network.decoder_width)
         self.mask_token = nn.Parameter(torch.zeros(network.decoder_width))
         self.positions = Positions(tokens, network.decoder_width)
         self.decoder = nn.Sequential(network.decoder_blocks(), nn.Linear(network.decoder_width, pixels))
         order = torch.randperm(tokens, generator=torch.Generator().manual_seed(0), device="cpu")
         self.register_buffer("fixed", order, persistent=False)
-        self.apply(parts.initialization)
+        self.apply(components.initialization)
 
     def initialize(self, batches: Iterable[Batch]) -> None:
         """Starts from random weights, whatever the data."""

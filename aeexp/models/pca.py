@@ -13,7 +13,7 @@ from sklearn.decomposition import PCA as SklearnPCA
 from torch import Tensor
 
 from aeexp.errors import UserError
-from aeexp.models.base import Autoencoder, Parts
+from aeexp.models.base import Autoencoder, Components
 from aeexp.priors import NoPrior
 from aeexp.types import Batch, Code, Loss
 
@@ -22,17 +22,17 @@ class PCA(Autoencoder):
     m: Tensor  # (P,)
     W: Tensor  # (D, P)
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, components: Components) -> None:
         super().__init__()
         self.prior = NoPrior()
-        self.shape, size = parts.shape, prod(parts.shape)
-        if parts.dim > size:
+        self.shape, size = components.shape, prod(components.shape)
+        if components.dim > size:
             raise UserError(
-                f"model=pca has at most {size} components on data of shape {tuple(parts.shape)}, "
-                f"but bottleneck.dim={parts.dim}: choose a smaller bottleneck"
+                f"model=pca has at most {size} components on data of shape {tuple(components.shape)}, "
+                f"but bottleneck.dim={components.dim}: choose a smaller bottleneck"
             )
         self.register_buffer("m", torch.zeros(size))
-        self.register_buffer("W", torch.zeros(parts.dim, size))
+        self.register_buffer("W", torch.zeros(components.dim, size))
 
     def initialize(self, batches: Iterable[Batch]) -> None:
         x = torch.cat([batch.x for batch in batches]).flatten(1)

@@ -4,16 +4,16 @@ from collections.abc import Iterable
 
 from torch import Tensor
 
-from aeexp.models.base import Autoencoder, Parts
+from aeexp.models.base import Autoencoder, Components
 from aeexp.priors import NoPrior
 from aeexp.types import Batch, Code, Loss
 
 
 class Pixels(Autoencoder):
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, components: Components) -> None:
         super().__init__()
         self.prior = NoPrior()
-        self.shape = parts.shape
+        self.shape = components.shape
 
     def initialize(self, batches: Iterable[Batch]) -> None:
         """There is nothing to fit."""

@@ -16,19 +16,19 @@ from torch.nn.functional import linear
 
 from aeexp.codes.identity import Identity
 from aeexp.errors import UserError
-from aeexp.models.base import Factored, Parts
+from aeexp.models.base import Components, Factored
 from aeexp.networks.mlp import MLP
 from aeexp.types import Batch, Code, Loss
 
 
 class Stacked(Factored):
-    def __init__(self, parts: Parts, tied: bool) -> None:
-        if not isinstance(parts.network, MLP):
+    def __init__(self, components: Components, tied: bool) -> None:
+        if not isinstance(components.network, MLP):
             raise UserError(
                 f"model=stacked trains the fully connected layers of network=mlp one by one, but the network is "
-                f"{type(parts.network).__name__}: choose network=mlp_256_64, or model=undercomplete"
+                f"{type(components.network).__name__}: choose network=mlp_256_64, or model=undercomplete"
             )
-        super().__init__(parts)
+        super().__init__(components)
         if tied and not isinstance(self.code, Identity):
             raise UserError(
                 f"model.tied=true shares the weights of code=identity, relu or sigmoid with the decoder, but the code "
@@ -45,7 +45,7 @@ class Stacked(Factored):
     def loss(self, batch: Batch) -> Loss:
         if self.training and self.stage:
             return self.loss_of_layer(self.stage, batch.x)
-        recon, code = self.recon(batch.x)
+        recon, code = self.reconstruction_nll(batch.x)
         return Loss({"recon": recon, **code.terms}, code.stats)
 
     def loss_of_layer(self, k: int, x: Tensor) -> Loss:

@@ -14,51 +14,51 @@ from torch import Tensor
 from aeexp.codes.topk import TopK as Code
 from aeexp.codes.topk import largest
 from aeexp.errors import UserError
-from aeexp.models.base import Factored, Parts
+from aeexp.models.base import Components, Factored
 from aeexp.types import Batch, Loss
 
 
 class TopK(Factored):
     code: Code
-    silent: Tensor  # (D,), training examples since the unit was active
+    inactive_for: Tensor  # (D,), training examples since the unit was active
 
-    def __init__(self, parts: Parts, alpha: float, k_aux: int, dead_after: int) -> None:
-        super().__init__(parts)
+    def __init__(self, components: Components, alpha: float, k_aux: int, dead_after: int) -> None:
+        super().__init__(components)
         if not isinstance(self.code, Code):
             raise UserError(
                 f"model=topk revives dead units of code=topk, but the code is {type(self.code).__name__}: "
                 "choose code=topk, or model=undercomplete with this code"
             )
-        if not 1 <= k_aux <= parts.dim:
+        if not 1 <= k_aux <= components.dim:
             raise UserError(
-                f"model=topk revives model.k_aux={k_aux} of bottleneck.dim={parts.dim} units at a time: "
-                f"choose a k_aux from 1 to {parts.dim}"
+                f"model=topk revives model.k_aux={k_aux} of bottleneck.dim={components.dim} units at a time: "
+                f"choose a k_aux from 1 to {components.dim}"
             )
         self.alpha, self.k_aux, self.dead_after = alpha, k_aux, dead_after
-        self.register_buffer("silent", torch.zeros(parts.dim, dtype=torch.int64))
+        self.register_buffer("inactive_for", torch.zeros(components.dim, dtype=torch.int64))
 
     def loss(self, batch: Batch) -> Loss:
-        h, notes = self.encoder.noting(self.corruption(batch.x))
+        h, switches = self.encoder.with_switches(self.corruption(batch.x))
         a = self.code.project(h)  # (B, D)
         code = self.code.of(a)
         if self.training:
-            self._listen(code.z)
-        theta = self.decoder(code.z, *notes)
+            self._count_inactive(code.z)
+        theta = self.decoder(code.z, *switches)
         e = (batch.x - self.likelihood.mean(theta)).detach()  # (B, *shape)
-        auxk = self.residual(a, e, notes)
+        auxk = self.residual(a, e, switches)
         terms = {"recon": self.likelihood.nll(theta, batch.x), **code.terms, "auxk": self.alpha * auxk}
         return Loss(terms, code.stats)
 
-    def residual(self, a: Tensor, e: Tensor, notes: list[Tensor]) -> Tensor:
+    def residual(self, a: Tensor, e: Tensor, switches: list[Tensor]) -> Tensor:
         """||e - e^||^2 of pre-activations a (B, D) and residuals e (B, *shape), or 0 where no unit is dead: (B,)"""
-        dead = self.silent >= self.dead_after  # (D,)
+        dead = self.inactive_for >= self.dead_after  # (D,)
         if not dead.any():
             return e.new_zeros(len(e))
         z_aux = a * (largest(a.masked_fill(~dead, -torch.inf), self.k_aux) & dead)
-        nothing = torch.zeros_like(z_aux if notes else z_aux[:1])  # without notes, g(0) is one image for all
-        e_hat = self.decoder(z_aux, *notes) - self.decoder(nothing, *notes)
+        nothing = torch.zeros_like(z_aux if switches else z_aux[:1])  # without switches, g(0) is one image for all
+        e_hat = self.decoder(z_aux, *switches) - self.decoder(nothing, *switches)
         return (e - e_hat).square().flatten(1).sum(1)
 
     @torch.no_grad()
-    def _listen(self, z: Tensor) -> None:
-        self.silent.add_(len(z)).masked_fill_((z != 0).any(0), 0)
+    def _count_inactive(self, z: Tensor) -> None:
+        self.inactive_for.add_(len(z)).masked_fill_((z != 0).any(0), 0)

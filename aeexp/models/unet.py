@@ -11,20 +11,20 @@ from typing import NoReturn
 
 from torch import Tensor
 
-from aeexp.errors import Unanswerable
-from aeexp.models.base import Autoencoder, Parts
+from aeexp.errors import NotApplicable
+from aeexp.models.base import Autoencoder, Components
 from aeexp.networks import unet
 from aeexp.priors import NoPrior
 from aeexp.types import Batch, Code, Loss
 
 
 class UNet(Autoencoder):
-    def __init__(self, parts: Parts, widths: list[int]) -> None:
+    def __init__(self, components: Components, widths: list[int]) -> None:
         super().__init__()
-        self.corruption, self.likelihood = parts.corruption, parts.likelihood
+        self.corruption, self.likelihood = components.corruption, components.likelihood
         self.prior = NoPrior()
-        self.u = unet.UNet(parts.shape, widths, condition=0)
-        self.apply(parts.initialization)
+        self.u = unet.UNet(components.shape, widths, condition=0)
+        self.apply(components.initialization)
 
     def initialize(self, batches: Iterable[Batch]) -> None:
         """Starts from random weights, whatever the data."""
@@ -43,7 +43,7 @@ class UNet(Autoencoder):
 
 
 def _no_code() -> NoReturn:
-    raise Unanswerable(
+    raise NotApplicable(
         "model=unet has no code, because its skip connections carry the image past the narrowest level: "
         "choose model=conv, or evaluation=[reconstruction,restoration]"
     )

@@ -20,7 +20,7 @@ from torch.nn.functional import cross_entropy
 
 from aeexp.codes.vq import VQ
 from aeexp.errors import UserError
-from aeexp.models.base import Factored, Parts
+from aeexp.models.base import Components, Factored
 from aeexp.priors import Prior
 from aeexp.types import Batch, Loss
 
@@ -28,22 +28,22 @@ from aeexp.types import Batch, Loss
 class VQPrior(Factored):
     code: VQ
 
-    def __init__(self, parts: Parts, transformer: Callable[..., nn.Module]) -> None:
-        super().__init__(parts)
+    def __init__(self, components: Components, transformer: Callable[..., nn.Module]) -> None:
+        super().__init__(components)
         if not isinstance(self.code, VQ):
             raise UserError(
                 f"model=vq_prior has a prior over the indices of code=vq, but the code is {type(self.code).__name__}: "
                 "choose code=vq, or model=vae"
             )
-        self.prior = Autoregressive(self.code, parts.dim // self.code.width, transformer)
-        self.prior.apply(parts.initialization)
+        self.prior = Autoregressive(self.code, components.dim // self.code.width, transformer)
+        self.prior.apply(components.initialization)
         self.stage = 0
 
     def loss(self, batch: Batch) -> Loss:
         stage = self.stage if self.training else 0
         if stage == 2:
             return Loss({"prior": self._surprise(batch.x)})
-        recon, code = self.recon(batch.x)
+        recon, code = self.reconstruction_nll(batch.x)
         terms = {"recon": recon, **code.terms}
         return Loss(terms if stage == 1 else {**terms, "prior": self._surprise(batch.x)}, code.stats)
 

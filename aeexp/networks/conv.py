@@ -14,8 +14,8 @@ from math import prod
 from torch import Tensor, nn
 
 from aeexp.activations import activation
-from aeexp.errors import Unanswerable, UserError
-from aeexp.networks.trunk import Network, Trunk
+from aeexp.errors import NotApplicable, UserError
+from aeexp.networks.base import Encoder, Network
 
 
 class Convolutions(Network):
@@ -29,17 +29,17 @@ class Convolutions(Network):
 
     @abstractmethod
     def pool(self) -> nn.Module:
-        """(B, C, H, W) -> (B, C, H/2, W/2), and a note for the decoder if it needs one"""
+        """(B, C, H, W) -> (B, C, H/2, W/2), and a switch for the decoder if it needs one"""
 
     @abstractmethod
     def double(self, a: int, b: int) -> list[nn.Module]:
         """Layers (B, a, H, W) -> (B, b, 2H, 2W)"""
 
-    def encoder(self, shape: tuple[int, ...]) -> Trunk:
+    def encoder(self, shape: tuple[int, ...]) -> Encoder:
         inner, widths = self._inner(shape), [shape[0], *self.pooled]
         down = [layer for a, b in pairwise(widths) for layer in (*self.convolution(a, b), self.pool())]
         level = [layer for a, b in pairwise([widths[-1], *self.flat]) for layer in self.convolution(a, b)]
-        return Trunk(*down, *level, nn.Flatten(), out_features=prod(inner))
+        return Encoder(*down, *level, nn.Flatten(), out_features=prod(inner))
 
     def decoder(self, in_features: int, shape: tuple[int, ...]) -> nn.Module:
         inner = self._inner(shape)
@@ -110,7 +110,7 @@ class Decoder(nn.Sequential):
         for layer in self:
             if isinstance(layer, nn.MaxUnpool2d):
                 if not left:
-                    raise Unanswerable(
+                    raise NotApplicable(
                         "network=conv_unpool puts values where the encoder found them in the same image, so that it "
                         "cannot decode a code alone, such as a sample: choose network=conv or network=conv_transposed"
                     )

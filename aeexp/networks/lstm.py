@@ -13,7 +13,7 @@ from math import prod
 from torch import Tensor, nn
 
 from aeexp.errors import UserError
-from aeexp.networks.trunk import Network, Trunk
+from aeexp.networks.base import Encoder, Network
 
 
 class LSTM(Network):
@@ -25,9 +25,9 @@ class LSTM(Network):
             raise UserError(f"network.width, layers and frame are at least 1, but got {width}, {layers} and {frame}")
         self.width, self.layers, self.frame = width, layers, frame
 
-    def encoder(self, shape: tuple[int, ...]) -> Trunk:
+    def encoder(self, shape: tuple[int, ...]) -> Encoder:
         steps, size = self._steps(shape)
-        return Trunk(
+        return Encoder(
             Rows(shape), nn.Unflatten(1, (steps, size)), Last(size, self.width, self.layers), out_features=self.width
         )
 

@@ -6,16 +6,16 @@ from math import prod
 from torch import nn
 
 from aeexp.activations import activation
-from aeexp.networks.trunk import Network, Trunk
+from aeexp.networks.base import Encoder, Network
 
 
 class MLP(Network):
     def __init__(self, widths: list[int], activation: str) -> None:
         self.widths, self.activation = list(widths), activation
 
-    def encoder(self, shape: tuple[int, ...]) -> Trunk:
+    def encoder(self, shape: tuple[int, ...]) -> Encoder:
         sizes = [prod(shape), *self.widths]
-        return Trunk(nn.Flatten(), *self._hidden(sizes), out_features=sizes[-1])
+        return Encoder(nn.Flatten(), *self._hidden(sizes), out_features=sizes[-1])
 
     def decoder(self, in_features: int, shape: tuple[int, ...]) -> nn.Module:
         sizes = [in_features, *reversed(self.widths)]

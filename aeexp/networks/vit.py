@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from aeexp.errors import UserError
-from aeexp.networks.trunk import Network, Trunk
+from aeexp.networks.base import Encoder, Network
 
 
 class ViT(Network):
@@ -23,8 +23,8 @@ class ViT(Network):
         self.patch, self.heads = patch, heads
         self.width, self.depth, self.decoder_width, self.decoder_depth = width, depth, decoder_width, decoder_depth
 
-    def encoder(self, shape: tuple[int, ...]) -> Trunk:
-        return Trunk(self.embedding(shape), self.encoder_blocks(), Mean(), out_features=self.width)
+    def encoder(self, shape: tuple[int, ...]) -> Encoder:
+        return Encoder(self.embedding(shape), self.encoder_blocks(), Mean(), out_features=self.width)
 
     def decoder(self, in_features: int, shape: tuple[int, ...]) -> nn.Module:
         tokens, pixels = self.tokens(shape)

@@ -14,10 +14,10 @@ from aeexp.errors import UserError
 from aeexp.runs.run import Run, find
 
 # What a command line says that makes no two runs of a table differ.
-UNTOLD = {"runs", "sweep", "force", "fail_fast", "table", "evaluation", "threads", "data.root", "seed"}
+NOT_KEYS = {"runs", "sweep", "force", "fail_fast", "table", "evaluation", "threads", "data.root", "seed"}
 FACTS = ("seed", "run", "state", "error", "metric", "value")
 DASH = "—"
-LOOKS = 5  # a run that is done anew takes its files away for a moment
+ATTEMPTS = 5  # a run that is done anew takes its files away for a moment
 
 Row = dict[str, Any]  # the keys and FACTS; metric is None in the one row of a run that has no results
 
@@ -34,7 +34,7 @@ def collect(folder: Path, keys: list[str]) -> Runs:
 
     A directory that holds no runs but the runs.csv of an earlier table is read from that.
     """
-    for _ in range(LOOKS):
+    for _ in range(ATTEMPTS):
         try:
             return _collected(folder, keys)
         except FileNotFoundError:
@@ -46,8 +46,8 @@ def _collected(folder: Path, keys: list[str]) -> Runs:
     found = [(run, config) for run in find(folder) if "choices" in (config := configuration(run.path / "config.yaml"))]
     if not found and (folder / "runs.csv").exists():
         return _stored(folder / "runs.csv", keys)
-    said = dict.fromkeys(key for _, config in found for key in config["overrides"] if key not in UNTOLD)
-    names = dict.fromkeys([*said, *(key for _, config in found for key in config["choices"] if key not in UNTOLD)])
+    said = dict.fromkeys(key for _, config in found for key in config["overrides"] if key not in NOT_KEYS)
+    names = dict.fromkeys([*said, *(key for _, config in found for key in config["choices"] if key not in NOT_KEYS)])
     wanted = dict.fromkeys([*names, *keys])
     rows = [row for run, config in found for row in _rows(run, config, list(wanted))]
     return Runs(rows, list(said), [*names, "seed"])

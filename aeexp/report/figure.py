@@ -8,7 +8,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from aeexp.colours import colour
+from aeexp.plots.palette import colour
 from aeexp.report.cells import Cell, Line, cells
 from aeexp.report.collect import Row
 from aeexp.report.spec import Metric, Spec
@@ -105,7 +105,7 @@ def front(points: list[tuple[float, float]], x: Metric, y: Metric) -> list[tuple
 
 
 def styles(rows: list[Row], spec: Spec) -> dict[Line, dict[str, Any]]:
-    """A kind has its colour; baselines are grey; lines of one kind differ by their markers."""
+    """A model has its colour; baselines are grey; lines of one model differ by their markers."""
     lines = ordered(rows, spec.rows, spec)
     looks: dict[Line, dict[str, Any]] = {}
     for line in lines:

@@ -3,7 +3,7 @@
 import matplotlib
 from matplotlib.figure import Figure
 
-from aeexp.colours import colour
+from aeexp.plots.palette import colour
 from aeexp.report.figure import FONT, WIDTH, bytes_of
 from aeexp.runs.events import curve, read
 from aeexp.runs.run import Run
@@ -13,11 +13,11 @@ WIDE = 10.0  # times the smallest: from here on the axis is logarithmic
 
 
 def learning_curves(title: str, runs: dict[str, list[Run]]) -> bytes | None:
-    """PNG of a line for each run of each kind, dashed where nothing was trained; None where there is nothing."""
+    """PNG of a line for each run of each model, dashed where nothing was trained; None where there is nothing."""
     with matplotlib.rc_context(FONT):
         figure = Figure(figsize=(WIDTH, 2.6), dpi=200, layout="constrained")
         axes = figure.subplots()
-        levels = [level for kind, mine in runs.items() for run in mine for level in _draw(axes, kind, run)]
+        levels = [level for model, mine in runs.items() for run in mine for level in _draw(axes, model, run)]
         if not levels:
             return None
         axes.set(xlabel="epoch", ylabel=TERM, yscale="log" if max(levels) > WIDE * min(levels) else "linear")
@@ -28,13 +28,13 @@ def learning_curves(title: str, runs: dict[str, list[Run]]) -> bytes | None:
         return bytes_of(figure, "png")
 
 
-def _draw(axes: matplotlib.axes.Axes, kind: str, run: Run) -> list[float]:
+def _draw(axes: matplotlib.axes.Axes, model: str, run: Run) -> list[float]:
     """The levels that were drawn; not 0, which only the raw pixels have, by definition."""
     values = curve(run.path, TERM)
     if values:
-        axes.plot(range(1, len(values) + 1), values, color=colour(kind), linewidth=0.8, alpha=0.7, label=kind)
+        axes.plot(range(1, len(values) + 1), values, color=colour(model), linewidth=0.8, alpha=0.7, label=model)
         return values
     level = [value.simple_value for value in read(run.path, "measured") if value.tag == TERM and value.simple_value]
     for height in level:
-        axes.axhline(height, color=colour(kind), linewidth=0.8, linestyle="--", label=kind)
+        axes.axhline(height, color=colour(model), linewidth=0.8, linestyle="--", label=model)
     return level

@@ -9,10 +9,10 @@ from html import escape
 from pathlib import Path
 from string import Template
 
-from aeexp.report.album import Leaf, leaves, thumbnail, uri, width_of
 from aeexp.report.learning import learning_curves
 from aeexp.report.sweep import Report
 from aeexp.report.table import Table, footnotes
+from aeexp.report.thumbnails import SeedGroup, seed_groups, thumbnail, uri, width_of
 from aeexp.runs.run import Run, find
 
 FILTERED = 40  # values at most of a key that can be chosen by
@@ -21,7 +21,7 @@ PAGE = Template((Path(__file__).parent / "page.html").read_text())
 
 def page(report: Report) -> str:
     runs = {run.path.name: run for run in find(report.folder)}
-    pages = leaves(report.rows, report.spec, runs)
+    pages = seed_groups(report.rows, report.spec, runs)
     pictures = {name: png for name, png in report.files().items() if name.endswith(".png") and isinstance(png, bytes)}
     tables = report.tables()
     notes = [*footnotes(tables), *report.notes]
@@ -33,11 +33,11 @@ def page(report: Report) -> str:
         notes="".join(f"<p>{escape(note)}</p>" for note in notes),
         figures="".join(_image(uri(png), name, "table") for name, png in pictures.items()),
         curves=_curves(pages, runs),
-        album=_album(pages),
+        gallery=_album(pages),
     )
 
 
-def _choices(pages: list[Leaf], keys: list[str]) -> str:
+def _choices(pages: list[SeedGroup], keys: list[str]) -> str:
     """A box for each value of each key that varies."""
     made = []
     for key in keys:
@@ -63,28 +63,28 @@ def _table(table: Table, report: Report) -> str:
     return f"<table><caption>{caption}</caption><tr>{header}</tr>{''.join(rows)}</table>"
 
 
-def _curves(pages: list[Leaf], runs: dict[str, Run]) -> str:
+def _curves(pages: list[SeedGroup], runs: dict[str, Run]) -> str:
     """A picture for each data set."""
-    kinds: dict[str, dict[str, list[Run]]] = {}
+    models: dict[str, dict[str, list[Run]]] = {}
     for row in (row for leaf in pages for row in leaf.rows if row["run"] in runs):
-        kinds.setdefault(row["data"], {}).setdefault(row["model"], []).append(runs[row["run"]])
+        models.setdefault(row["data"], {}).setdefault(row["model"], []).append(runs[row["run"]])
     made = []
-    for data, mine in kinds.items():
+    for data, mine in models.items():
         png = learning_curves(data, mine)
         if png:
             made.append(f"<figure {_keys({'data': data})}>{_image(uri(png), data, 'table')}</figure>")
     return "".join(made)
 
 
-def _album(pages: list[Leaf]) -> str:
+def _album(pages: list[SeedGroup]) -> str:
     """A row for each configuration, a column for each title."""
     titles = list(dict.fromkeys(title for leaf in pages for title in leaf.titles))
     width = width_of(sum(len(leaf.titles) for leaf in pages))
     header = "".join(f"<th>{escape(title)}</th>" for title in titles)
-    return f"<tr><th></th>{header}</tr>" + "".join(_leaf(leaf, titles, width) for leaf in pages)
+    return f"<tr><th></th>{header}</tr>" + "".join(_seed_group(leaf, titles, width) for leaf in pages)
 
 
-def _leaf(leaf: Leaf, titles: list[str], width: int) -> str:
+def _seed_group(leaf: SeedGroup, titles: list[str], width: int) -> str:
     name = " ".join(leaf.keys.values())
     states = [row["state"] for row in leaf.rows]
     told = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))

@@ -22,7 +22,7 @@ SHOWN = ("table.md", "table.png", "pareto.png")
 
 def catalogue() -> str:
     """A row for each option of `model`: its paper is the comment that opens the file."""
-    rows = ["| kind | paper | files | command |", "|---|---|---|---|"]
+    rows = ["| model | paper | files | command |", "|---|---|---|---|"]
     for file in sorted((ROOT / "configs" / "model").glob("*.yaml")):
         paper = re.search(r"^# (?!@)(.+)$", file.read_text(), re.M)
         code = _code(file.stem)
@@ -90,8 +90,8 @@ def filled(text: str) -> str:
     return text
 
 
-def _code(kind: str) -> Path:
-    node = read_yaml(ROOT / "configs" / "model" / f"{kind}.yaml")
+def _code(model: str) -> Path:
+    node = read_yaml(ROOT / "configs" / "model" / f"{model}.yaml")
     target = node.get("_target_") or node.get("model", {}).get("_target_")
     return Path(*target.split(".")[:-1]).with_suffix(".py") if target else _code("undercomplete")
 

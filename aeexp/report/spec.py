@@ -55,8 +55,8 @@ class Spec:
         """UserError where the table's file says what no table understands."""
         _known(cls, {key: value for key, value in node.items() if key not in ELSEWHERE}, "table")
         metrics = [Metric.of(name, settings) for name, settings in node["metrics"].items()]
-        strange = [name for name in node.get("pareto", []) if name not in node["metrics"]]
-        if strange or len(node.get("pareto", [])) not in (0, 2):
+        anomalous = [name for name in node.get("pareto", []) if name not in node["metrics"]]
+        if anomalous or len(node.get("pareto", [])) not in (0, 2):
             raise UserError(f"table.pareto={node['pareto']}: give two of {', '.join(node['metrics'])}")
         order = {key: list(map(str, values)) for key, values in node.get("sweep", {}).items()}
         kept = {key: value for key, value in node.items() if key not in ELSEWHERE}
@@ -69,6 +69,6 @@ class Spec:
 
 def _known(cls: type, given: dict[str, Any], where: str) -> None:
     names = [f.name for f in fields(cls) if f.name not in ("name", "order")]
-    strange = [key for key in given if key not in names]
-    if strange:
-        raise UserError(f"{where} has no {strange[0]}: there are {', '.join(names)}")
+    anomalous = [key for key in given if key not in names]
+    if anomalous:
+        raise UserError(f"{where} has no {anomalous[0]}: there are {', '.join(names)}")

@@ -157,9 +157,9 @@ def _varies(key: str, rows: list[Row]) -> bool:
 def _metrics(known: list[Metric], rows: list[Row], asked: Sequence[str]) -> list[Metric]:
     measured = list(dict.fromkeys(row["metric"] for row in rows if row["metric"]))
     titled = {metric.name: metric for metric in known}
-    strange = [name for name in asked if name not in measured and name not in titled]
-    if strange:
-        raise UserError(f"--metrics {strange[0]}: not measured; there are {', '.join(measured)}")
+    anomalous = [name for name in asked if name not in measured and name not in titled]
+    if anomalous:
+        raise UserError(f"--metrics {anomalous[0]}: not measured; there are {', '.join(measured)}")
     names = list(asked) or list(titled) or [name for name in PREFERRED if name in measured] or measured
     return [titled.get(name) or Metric.of(name) for name in names]
 
@@ -172,8 +172,8 @@ def _exists(key: str, runs: Runs) -> None:
 def _found(wanted: dict[str, set[str]], rows: list[Row], kept: list[Row]) -> None:
     for key, values in wanted.items():
         there = dict.fromkeys(row[key] for row in rows)
-        strange = sorted(values - there.keys())
-        if strange:
-            raise UserError(f"--where {key}={strange[0]}: there is {', '.join(there)}")
+        anomalous = sorted(values - there.keys())
+        if anomalous:
+            raise UserError(f"--where {key}={anomalous[0]}: there is {', '.join(there)}")
     if wanted and not kept:
         raise UserError("no run has all that --where asks for")

@@ -1,4 +1,4 @@
-"""Every file is written beside its place and moved into it: a kill leaves the old file or the new one."""
+"""Every file is written beside its place and moved into it: a kill seed_groups the old file or the new one."""
 
 import json
 import os

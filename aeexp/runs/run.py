@@ -38,8 +38,8 @@ class Locked(Exception):
     """Another process works on this run."""
 
 
-def decisive(config: dict[str, Any]) -> str:
-    """Everything that decides the trained weights, as text."""
+def identity_text(config: dict[str, Any]) -> str:
+    """AllClasses that decides the trained weights, as text."""
     kept = {key: value for key, value in config.items() if key not in NOT_IDENTITY}
     kept["data"] = {key: value for key, value in kept["data"].items() if key not in NOT_IDENTITY_OF_DATA}
     source = kept["data"].get("source", {})
@@ -49,7 +49,7 @@ def decisive(config: dict[str, Any]) -> str:
 
 def identity(config: dict[str, Any]) -> str:
     """Eight hexadecimal digits that stand for it."""
-    return hashlib.sha256(decisive(config).encode()).hexdigest()[:8]
+    return hashlib.sha256(identity_text(config).encode()).hexdigest()[:8]
 
 
 def directory(config: dict[str, Any]) -> Path:
@@ -107,14 +107,14 @@ class Run:
         """Trained, and measured by all of these protocols with these settings."""
         return self.trained and all(self.protocol(name, node) for name, node in evaluation.items())
 
-    def twin(self) -> "Run | None":
+    def duplicate(self) -> "Run | None":
         """A trained run of the same sweep and identity, under another name."""
         same = self.path.parent.glob(f"*-{self.path.name.rpartition('-')[2]}")
         return next((run for run in map(Run, sorted(same)) if run.path != self.path and run.trained), None)
 
-    def adopt(self, twin: "Run") -> None:
+    def copy_weights(self, duplicate: "Run") -> None:
         """Takes over the weights of a run of the same identity."""
-        for file in twin.checkpoints.glob("*.ckpt"):
+        for file in duplicate.checkpoints.glob("*.ckpt"):
             write(self.checkpoints / file.name, file.read_bytes())
 
     def mark_trained(self, facts: dict[str, Any]) -> None:
@@ -123,7 +123,7 @@ class Run:
     def protocol(self, name: str, settings: dict[str, Any]) -> dict[str, Any] | None:
         """What a protocol gave with these settings, or None."""
         for entry in self.results.get("protocols", []):
-            if entry["protocol"] == name and _placeless(entry["settings"]) == _placeless(settings):
+            if entry["protocol"] == name and _without_paths(entry["settings"]) == _without_paths(settings):
                 return entry
         return None
 
@@ -135,7 +135,7 @@ class Run:
     def refuse_other(self, config: dict[str, Any]) -> None:
         """UserError where the directory holds a run of another configuration, so that nobody touches it."""
         stored = self.config
-        if stored and decisive(stored) != decisive(config):
+        if stored and identity_text(stored) != identity_text(config):
             raise UserError(
                 f"{self.path} holds a run of another configuration, and is left alone: move it away, or choose another "
                 "folder with sweep= or runs="
@@ -179,11 +179,11 @@ class Run:
                 write_json(self.path / "status.json", {**end, **begun, **took})
 
 
-def _placeless(node: Any) -> Any:
+def _without_paths(node: Any) -> Any:
     """A node without the places where data lie."""
     if isinstance(node, dict):
         places = NOT_IDENTITY_OF_DATA + NOT_IDENTITY_OF_SOURCE
-        return {key: _placeless(value) for key, value in node.items() if key not in places}
+        return {key: _without_paths(value) for key, value in node.items() if key not in places}
     return node
 
 

@@ -14,7 +14,7 @@ from pytorch_lightning.profilers import PassThroughProfiler
 NOTHING = nullcontext()
 
 
-class Lines(pl.Callback):
+class EpochLines(pl.Callback):
     """One line an epoch: the mean of every term."""
 
     def on_train_epoch_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
@@ -45,7 +45,7 @@ class NoProfiler(PassThroughProfiler):
 
 
 def progress() -> pl.Callback:
-    return Bar(refresh_rate=20, leave=False) if sys.stdout.isatty() else Lines()
+    return Bar(refresh_rate=20, leave=False) if sys.stdout.isatty() else EpochLines()
 
 
 def quiet() -> None:

@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 from aeexp.errors import UserError
 from aeexp.models.base import Autoencoder
 from aeexp.training.progress import quiet
-from aeexp.types import Batch, Loss, Statistic
+from aeexp.types import Batch, EpochStatistic, Loss
 
 
 class Task(pl.LightningModule):
@@ -33,7 +33,7 @@ class Task(pl.LightningModule):
         torch.manual_seed(self.seed * 1_000_003 + self.current_epoch + 1_000_000_007 * self.global_rank)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        # Lightning notes each running hook here, forty times a step; nn.Module's search for a parameter in it costs
+        # Lightning switches each running hook here, forty times a step; nn.Module's search for a parameter in it costs
         # a tenth of a step at batch 10
         if name == "_current_fx_name":
             object.__setattr__(self, name, value)
@@ -84,13 +84,13 @@ class Tally:
         self.counts: dict[str, int] = defaultdict(int)
         self.reads: dict[str, Callable[[Tensor], dict[str, Tensor]]] = {}
 
-    def add(self, stage: str, n: int, *values: Mapping[str, Tensor | Statistic]) -> None:
+    def add(self, stage: str, n: int, *values: Mapping[str, Tensor | EpochStatistic]) -> None:
         """Each value is a mean over n examples, or has one entry an example."""
         self.counts[stage] += n
         sums = self.sums[stage]
         for group in values:
             for name, value in group.items():
-                if isinstance(value, Statistic):
+                if isinstance(value, EpochStatistic):
                     self.reads[name] = value.read
                     mean = value.each.detach().mean(0)
                 else:

@@ -1,0 +1,1 @@
+"""What a protocol is given: the evaluation context, label budgets, the judge, latent samplers."""

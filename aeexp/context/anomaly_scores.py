@@ -1,0 +1,100 @@
+"""Scores of strangeness: of each example one number, larger the less it is like what was trained on.
+
+Of the model, where z is the mean code:
+
+    squared_error   ||x - x^||^2
+    nats            -log p(x | z), the term `recon` of the model's own objective
+    code_density    (z - m)^T C^-1 (z - m), the squared Mahalanobis distance to the codes of the training examples; it
+                    orders as the density of a Gaussian does that is fitted to them. C is the full covariance, shrunk
+                    by Ledoit and Wolf (2004), so that a unit which never moved has an inverse too
+
+Of baselines that know the pixels alone:
+
+    pca               the squared error of principal components. Hotelling (1933)
+    mean              ||x - mean||, the distance to the mean image
+    norm              ||x||, brighter is stranger. An AUROC below 0.5 tells that the anomalies are darker; the score
+                      with the other sign has 1 - AUROC
+    isolation_forest  how few random cuts set x apart. Liu, Ting and Zhou (2008), eq. 2
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from sklearn.covariance import LedoitWolf
+from sklearn.decomposition import PCA
+from sklearn.ensemble import IsolationForest
+from torch import Tensor
+
+from aeexp.context.base import EvaluationContext
+from aeexp.data.examples import BATCH, Examples
+from aeexp.errors import NotApplicable, UserError
+
+Score = Callable[[Examples], np.ndarray]  # of N examples -> (N,) float64
+
+
+def of_kind(context: EvaluationContext) -> dict[str, Score]:
+    """A model without a code has no code_density. NotApplicable where codes are not finite."""
+    errors: dict[str, Score] = {
+        "squared_error": lambda part: context.errors(part).squared.numpy(),
+        "nats": lambda part: context.errors(part).nats.numpy(),
+    }
+    try:
+        codes = context.codes(context.data.train)
+    except NotApplicable:
+        return errors
+    if not codes.isfinite().all():
+        raise diverged()
+    distance = mahalanobis(codes)
+    return {**errors, "code_density": lambda part: distance(context.codes(part)).numpy()}
+
+
+def diverged() -> NotApplicable:
+    return NotApplicable("what this run gives is not finite, so that it orders nothing: choose a smaller optimizer.lr")
+
+
+def mahalanobis(codes: Tensor) -> Callable[[Tensor], Tensor]:
+    """The squared distance to the codes (N, D): (n, D) -> (n,) float64. Memory: D x D, and a copy of the codes."""
+    fitted = LedoitWolf().fit(codes.double().numpy())
+    centre, precision = (torch.as_tensor(found) for found in (fitted.location_, fitted.get_precision()))
+
+    def distance(z: Tensor) -> Tensor:
+        offset = z.double() - centre
+        return (offset @ precision * offset).sum(1)
+
+    return distance
+
+
+class Baselines:
+    def __init__(self, components: int, trees: int, examples: int, seed: int) -> None:
+        if min(components, trees, examples) < 1:
+            raise UserError(
+                f"the baselines have components={components}, trees={trees} and examples={examples}: choose at least 1 "
+                "of each"
+            )
+        self.components, self.trees, self.examples, self.seed = components, trees, examples, seed
+
+    def fitted(self, train: Examples) -> dict[str, Score]:
+        """Fitted to `examples` of them, drawn from `seed`: the memory is theirs as float32, twice."""
+        drawn = torch.randperm(len(train), generator=torch.Generator().manual_seed(self.seed))[: self.examples]
+        x = train[drawn].x.flatten(1)
+        mean = x.mean(0)
+        pca = PCA(min(self.components, *x.shape), random_state=self.seed).fit(x.numpy())
+        components = torch.as_tensor(pca.components_)
+        forest = IsolationForest(n_estimators=self.trees, random_state=self.seed).fit(x.numpy())
+
+        def residual(x: Tensor) -> Tensor:
+            offset = x - mean
+            return (offset - offset @ components.T @ components).square().sum(1)
+
+        return {
+            "pca": _each(residual),
+            "mean": _each(lambda x: (x - mean).norm(dim=1)),
+            "norm": _each(lambda x: x.norm(dim=1)),
+            "isolation_forest": _each(lambda x: torch.as_tensor(-forest.score_samples(x.numpy()))),
+        }
+
+
+def _each(function: Callable[[Tensor], Tensor]) -> Score:
+    """function((B, P)) -> (B,), over all examples"""
+    return lambda part: torch.cat([function(batch.x.flatten(1)).double() for batch in part.batches(BATCH)]).numpy()

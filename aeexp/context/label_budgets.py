@@ -1,0 +1,48 @@
+"""How many labels a classifier is given, and what it makes of them on the average of several draws."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from aeexp.data.labels import draw
+from aeexp.errors import NotApplicable, UserError
+
+
+@dataclass(frozen=True)
+class LabelBudgets:
+    labels: list[int | float]  # fractions (float) or counts (int) of the labelled examples
+    draws: int  # of each of them that is not all
+    stratified: bool
+    seed: int
+
+    def __post_init__(self) -> None:
+        wrong = [n for n in self.labels if n <= 0 or (isinstance(n, float) and n > 1)]
+        if wrong or not self.labels or self.draws < 1:
+            raise UserError(
+                f"labels={self.labels} with draws={self.draws} says how many labels are given and how often they are "
+                "drawn: choose counts from 1, fractions up to 1.0, and at least 1 draw"
+            )
+
+    def accuracies(self, y: Tensor, accuracy: Callable[[Tensor], float]) -> dict[str, float]:
+        """accuracy, accuracy_<labels> and its deviation over draws, of `accuracy(positions of the labelled)`.
+
+        y: (N,). What asks for more labels than there are is left out. NotApplicable where all are of one class.
+        """
+        known = y[y >= 0]
+        if len(known.unique()) < 2:
+            raise NotApplicable(
+                "the labelled training examples are of one class alone: choose class_filter=all, or evaluation=[reconstruction]"
+            )
+        metrics: dict[str, float] = {}
+        for labels in self.labels:
+            n = labels if isinstance(labels, int) else round(labels * len(known))
+            if n == len(known):
+                metrics["accuracy"] = accuracy(draw(y, labels, self.stratified, 0))
+            elif 1 <= n < len(known):
+                drawn = [draw(y, labels, self.stratified, self.seed * 1_000 + i) for i in range(self.draws)]
+                each = [accuracy(chosen) for chosen in drawn]
+                metrics[f"accuracy_{labels:g}"] = float(np.mean(each))
+                metrics[f"accuracy_{labels:g}_std"] = float(np.std(each, ddof=1)) if len(each) > 1 else float("nan")
+        return metrics

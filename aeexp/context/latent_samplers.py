@@ -1,0 +1,115 @@
+"""Where the codes come from that a model generates from: its own prior, or a density that is fitted to its codes.
+
+The second, for a model without a prior, is Ghosh, Sajjadi, Vergari, Black and Schölkopf (2020), From variational to
+deterministic autoencoders, section 4, ex-post density estimation: after the training, on the mean codes of the training
+examples, a mixture of Gaussians with full covariances,
+
+    p(z) = sum_j w_j N(z; m_j, C_j)
+"""
+
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import GaussianMixture
+from torch import Tensor
+from torch.distributions import Categorical, MixtureSameFamily, MultivariateNormal
+
+from aeexp.context.base import EvaluationContext
+from aeexp.data.examples import BATCH
+from aeexp.errors import UserError
+from aeexp.models.base import Autoencoder
+from aeexp.priors import NoPrior, Prior
+
+TINY = 1e-12  # the least variance, of codes that are all alike
+
+
+@dataclass(frozen=True)
+class LatentSampler:
+    prior: Prior
+    components: int  # Gaussians that were fitted; 0: the prior is the model's own
+
+    @property
+    def name(self) -> str:
+        if not self.components:
+            return "own prior"
+        return "1 Gaussian" if self.components == 1 else f"{self.components} Gaussians"
+
+
+class DensityEstimator(ABC):
+    @abstractmethod
+    def fit(self, z: Tensor, positions: torch.Size) -> LatentSampler:
+        """Codes (N, D), flat; `positions` is the shape of one, as the decoder reads it."""
+
+
+class GaussianMixtureDensity(DensityEstimator):
+    """By expectation maximisation from k-means. One component is a single Gaussian, the maximum of its likelihood.
+
+    It is fitted to the first `examples`, which a data module has in random order, with at least `per_unit` of them for
+    each component and unit of the code: fewer components where that seed_groups fewer. `floor`, a fraction of the codes'
+    mean variance, is added to each variance, so that a dead unit has one. Memory: a float64 copy of these codes, and
+    D x D for each component.
+    """
+
+    def __init__(self, components: int, examples: int, per_unit: int, iterations: int, floor: float, seed: int) -> None:
+        if min(components, examples, per_unit, iterations) < 1 or floor < 0:
+            raise UserError(
+                f"a mixture has components={components}, examples={examples}, per_unit={per_unit}, "
+                f"iterations={iterations} and floor={floor}: choose at least 1 of each, and a floor of at least 0"
+            )
+        self.components, self.examples, self.per_unit = components, examples, per_unit
+        self.iterations, self.floor, self.seed = iterations, floor, seed
+
+    def fit(self, z: Tensor, positions: torch.Size) -> LatentSampler:
+        codes = z[: self.examples].double()
+        codes = codes.repeat(2, 1) if len(codes) == 1 else codes  # the library wants two, and these have its moments
+        components = max(1, min(self.components, len(codes) // (self.per_unit * codes.shape[1])))
+        floor = self.floor * codes.var(0, correction=0).mean().item() + TINY
+        mixture = GaussianMixture(components, reg_covar=floor, max_iter=self.iterations, random_state=self.seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # after `iterations`, it is good enough to draw from
+            mixture.fit(codes.numpy())
+        w, m, C = (torch.as_tensor(a) for a in (mixture.weights_, mixture.means_, mixture.covariances_))
+        normals = MultivariateNormal(m, scale_tril=torch.linalg.cholesky(C))
+        return LatentSampler(Fitted(MixtureSameFamily(Categorical(w), normals), positions), components)
+
+
+class Fitted(Prior):
+    """A distribution over flat codes (D,), float64, as a prior over codes of shape `positions`, float32."""
+
+    def __init__(self, density: torch.distributions.Distribution, positions: torch.Size) -> None:
+        super().__init__()
+        self.density, self.positions = density, positions
+
+    def sample(self, n: int) -> Tensor:
+        return self.density.sample(torch.Size([n])).float().unflatten(1, self.positions)
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        return self.density.log_prob(z.flatten(1).double())
+
+
+def latent_sampler(context: EvaluationContext, density: DensityEstimator) -> LatentSampler:
+    """The model's own prior, or where it has none, the density, fitted to its codes of the training examples."""
+    if isinstance(context.model.prior, NoPrior):
+        return density.fit(context.codes(context.data.train), context.code_shape)
+    return LatentSampler(context.model.prior, 0)
+
+
+def generated(context: EvaluationContext, prior: Prior, y: Tensor) -> Iterator[Tensor]:
+    """An example for each of the labels (N,), which models that know of none leave unread: (at most BATCH, *shape) each.
+
+    Values outside [0, data.scale] are cut, as a file of an image cuts them. Draws from the global generator.
+    """
+    for labels in y.split(BATCH):
+        with torch.no_grad():
+            yield context.model.decode(prior.sample(len(labels)), labels).clamp(0, context.data.scale)
+
+
+def reads_labels(model: Autoencoder, prior: Prior) -> bool:
+    """Whether two labels make two examples of one code."""
+    with torch.no_grad():
+        z = prior.sample(1)
+        return not torch.equal(*(model.decode(z, torch.tensor([label])) for label in (0, 1)))

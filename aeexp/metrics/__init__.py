@@ -1,0 +1,1 @@
+"""Pure functions of arrays: neighbours, ranking, Frechet distance, SSIM, Jacobians, hash buckets."""

@@ -1,0 +1,1 @@
+"""Pure functions to a matplotlib Figure, in one style and one palette."""

@@ -1,0 +1,145 @@
+"""A user's mistake ends with one clear sentence and a non-zero code before anything runs, and nothing is damaged."""
+
+import re
+import sys
+
+import pytest
+
+from aeexp.app import cli, session
+from aeexp.app.sweep import points
+from aeexp.errors import UserError
+from aeexp.models.regularized import Regularized
+from aeexp.types import Loss
+
+
+@pytest.fixture
+def refused(monkeypatch, tmp_path):
+    """refused("model=spars") -> the sentence with which train.py ends before its first run."""
+
+    def launch(*words, entry=cli.launch):
+        place = [f"runs={tmp_path}"] if entry is cli.launch and "runs=" not in str(words) else []
+        argv = ["train.py", *words, *place]
+        monkeypatch.setattr(sys, "argv", argv)
+        with pytest.raises(SystemExit) as stopped:
+            entry(lambda: pytest.fail("the first run was started"))
+        assert not [file for file in tmp_path.rglob("*") if file.is_file()]
+        sentence = str(stopped.value)
+        assert sentence.startswith("error: ")
+        assert "\n" not in sentence
+        return sentence
+
+    return launch
+
+
+@pytest.mark.parametrize(
+    ("word", "parts"),
+    [
+        ("model=spars", ["model=spars", "did you mean sparse", "beta_vae"]),
+        ("bottleneck=11", ["bottleneck=11", "1, 2, 3, 4, 8, 10,", "bottleneck.dim=11"]),
+        ("trainer.max_epoch=3", ["trainer.max_epoch", "max_epoch"]),
+        ("+trainer.max_epoch=3", ["max_epoch", "max_epochs"]),
+        ("+lrr=0.2", ["lrr", "nothing reads"]),
+        ("+optimizer.lrr=0.2", ["optimizer", "lrr", "weight_decay"]),
+        ("optimizer.lr=abc", ["optimizer.lr", "'abc'", "float"]),
+        ("optimizer.lr=-1", ["optimizer", "-1"]),
+        ("seed=abc", ["seed", "'abc'", "int"]),
+        ("bottleneck.dim=0", ["bottleneck.dim", "at least 1"]),
+        ("bottleneck.dim=a", ["bottleneck.dim", "'a'", "int"]),
+        ("data.scale=255", ["likelihood=bernoulli", "data.scale=255", "likelihood=squared_error"]),
+        ("network.widths=[a]", ["network.widths", "list[int]"]),
+        ("code.activation=Relu", ["Relu", "ReLU"]),
+        ("checkpoint=newest", ["newest", "best", "last"]),
+        ("+evaluation.probe.C=1", ["evaluation.probe.C", "evaluation=[reconstruction,linear_probe]"]),
+        ("evaluation=[nearest]", ["evaluation=nearest", "linear_probe"]),
+        ("model._target_=os.system", ["os.system", "aeexp"]),
+        ("=3", ["=3"]),
+    ],
+)
+def test_a_wrong_word_is_named_with_what_would_be_right(refused, word, parts):
+    sentence = refused(word)
+    assert [part for part in parts if part not in sentence] == []
+
+
+def test_a_combination_that_makes_no_sense_names_both_sides(refused):
+    sentence = refused("network=conv", "network.pooled=[8,8,8,8]")
+    assert [part for part in ("network=conv", "4 times", "8x8", "3 times", "network=mlp") if part not in sentence] == []
+    sentence = refused("model=pca", "bottleneck=128")
+    assert [part for part in ("model=pca", "64", "128") if part not in sentence] == []
+
+
+def test_a_word_that_all_points_share_is_refused_before_hydra_sees_it(refused):
+    assert "lrr" in refused("-m", "lrr=0.2", "seed=0,1")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("words", "part"), [(["model=undercomplete,pca", "bottleneck=1,128"], "model=pca"), (["bottleneck.dim=4,0"], "dim")]
+)
+def test_every_point_of_a_sweep_is_checked_before_its_first_run(program, tmp_path, words, part):
+    done = program("train.py", "-m", *words, f"runs={tmp_path}")
+    assert done.returncode == 1
+    assert re.fullmatch(rf"error: .*{part}.*\n", done.stderr)
+    assert not [file for file in tmp_path.rglob("*") if file.is_file()]
+
+
+def test_data_that_is_not_there(refused, monkeypatch, tmp_path):
+    def offline(*_, **__):
+        raise RuntimeError("no network")
+
+    monkeypatch.setattr("torchvision.datasets.MNIST.download", offline)
+    sentence = refused("data=mnist", f"data.root={tmp_path}")
+    parts = ("train-images-idx3-ubyte", str(tmp_path / "MNIST" / "raw"), "no network", "AEEXP_DATA", "data=digits")
+    assert [part for part in parts if part not in sentence] == []
+
+
+def test_a_place_that_cannot_be_written(refused, tmp_path):
+    sentence = refused("runs=train.py")
+    assert "runs=train.py cannot be written" in sentence
+    assert "runs=" in sentence
+
+
+def test_no_run_where_one_was_asked_for(refused, tmp_path):
+    assert "holds no trained run" in refused(f"run={tmp_path}", entry=cli.launch_evaluation)
+    assert "run=" in refused("evaluation=[reconstruction]", entry=cli.launch_evaluation)
+
+
+@pytest.fixture
+def trained(tmp_path):
+    """A run on the digits, and its configuration."""
+    words = [f"runs={tmp_path}", "trainer.max_epochs=2", "evaluation=[reconstruction]"]
+    (point,) = points("train", words)
+    config, run = point.config, point.run
+    with run.working(config):
+        session.train(run, config)
+    return run, config
+
+
+def test_a_checkpoint_cut_short_is_named_and_the_results_stay(trained):
+    run, config = trained
+    before = run.results
+    for name in ("best.ckpt", "last.ckpt"):
+        path = run.checkpoints / name
+        path.write_bytes(path.read_bytes()[:1000])
+    (more,) = points("train", [f"runs={config['runs']}", "trainer.max_epochs=2", "evaluation=[linear_probe]"])
+    with pytest.raises(UserError, match=r"best\.ckpt cannot be read"):
+        session.evaluate(run, more.config, threads=1)
+    assert run.results == before
+
+
+def test_a_loss_that_becomes_nan_stops_says_which_term_and_keeps_the_last_good_checkpoint(tmp_path, monkeypatch):
+    (point,) = points("train", [f"runs={tmp_path}", "trainer.max_epochs=4"])
+    config, run = point.config, point.run
+    good = Regularized.loss
+
+    def loss(self, batch):
+        if not (run.checkpoints / "last.ckpt").exists():
+            return good(self, batch)
+        return Loss({"recon": good(self, batch).terms["recon"], "penalty": self.decoder[0].weight.sum() * float("nan")})
+
+    monkeypatch.setattr(Regularized, "loss", loss)
+    with pytest.raises(UserError, match="penalty became nan in epoch 2"), run.working(config):
+        session.train(run, config)
+    kept = session.load(run.checkpoints / "last.ckpt")
+    assert kept["epoch"] == 0
+    assert all(weight.isfinite().all() for weight in kept["state_dict"].values())
+    assert run.status["state"] == "failed"

@@ -1,0 +1,225 @@
+"""Protocols against oracles: a perfect, a constant and a shuffled representation."""
+
+from functools import partial
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+from torchmetrics.functional.image import structural_similarity_index_measure
+
+from aeexp.context.base import EvaluationContext
+from aeexp.data.examples import Examples
+from aeexp.errors import NotApplicable
+from aeexp.evaluation.fine_tune import FineTune
+from aeexp.evaluation.linear_probe import LinearProbe
+from aeexp.evaluation.reconstruction import Reconstruction
+from aeexp.initializations import Torch
+from aeexp.metrics.ssim import ssim
+from aeexp.types import Code, Loss
+
+CLASSES = 4
+
+
+class Oracle(nn.Module):
+    """An autoencoder whose code and reconstruction are given functions of x."""
+
+    def __init__(self, code, image=lambda x: x):
+        super().__init__()
+        self.code, self.image = code, image
+
+    def encode(self, x, y=None):
+        return Code(self.code(x), self.code(x))
+
+    def reconstruct(self, x, y=None):
+        return self.image(x)
+
+    def loss(self, batch):
+        return Loss({"recon": (batch.x - self.image(batch.x)).square().flatten(1).sum(1)})
+
+
+def split(n, seed):
+    """DataModule whose class is written into the corner pixels, the rest is noise."""
+    generator = torch.Generator().manual_seed(seed)
+    y = torch.randint(0, CLASSES, (n,), generator=generator)
+    x = torch.randint(0, 256, (n, 1, 16, 16), dtype=torch.uint8, generator=generator)
+    x[:, 0, 0, :CLASSES] = 255 * nn.functional.one_hot(y, CLASSES).to(torch.uint8)
+    return Examples(x, y, 1 / 255)
+
+
+def context(model):
+    data = SimpleNamespace(
+        train=split(400, 0), val=split(50, 1), test=split(300, 2), shape=(1, 16, 16), classes=CLASSES, scale=1.0
+    )
+    return EvaluationContext(model, data, None, "oracle")
+
+
+def corner(x):
+    return x[:, 0, 0, :CLASSES]
+
+
+def constant(x):
+    return x.new_ones(len(x), 3)
+
+
+def noise(x):
+    return x[:, 0, 8, :6]
+
+
+def probe(**settings):
+    return LinearProbe(
+        **{"labels": [1.0, 40], "draws": 3, "stratified": False, "C": 1.0, "max_iter": 500, "seed": 0} | settings
+    )
+
+
+def fine_tune(**settings):
+    defaults = {
+        "labels": [1.0],
+        "draws": 2,
+        "stratified": False,
+        "hidden": [8],
+        "activation": "ReLU",
+        "initialization": Torch(),
+        "frozen": True,
+        "epochs": 15,
+    }
+    defaults |= {"batch_size": 20, "optimizer": partial(torch.optim.Adam, lr=0.02), "seed": 0}
+    return FineTune(**defaults | settings)
+
+
+CHANCE = (0.1, 0.45)
+
+
+@pytest.mark.parametrize("protocol", [probe(), fine_tune()], ids=["linear_probe", "fine_tune"])
+class TestWhatACodeIsWorth:
+    def test_a_code_that_holds_the_class_is_perfect(self, protocol):
+        assert protocol(context(Oracle(corner))).metrics["accuracy"] == 1.0
+
+    @pytest.mark.parametrize("code", [constant, noise])
+    def test_a_code_without_the_class_is_at_chance(self, protocol, code):
+        assert CHANCE[0] < protocol(context(Oracle(code))).metrics["accuracy"] < CHANCE[1]
+
+    def test_shuffled_labels_are_at_chance(self, protocol):
+        shuffled = context(Oracle(corner))
+        train = shuffled.data.train
+        train.y = train.y[torch.randperm(len(train.y), generator=torch.Generator().manual_seed(3))]
+        assert protocol(shuffled).metrics["accuracy"] < CHANCE[1]
+
+    def test_a_data_set_without_labels_is_refused_in_a_sentence(self, protocol):
+        blind = context(Oracle(corner))
+        blind.data.train.y = torch.full_like(blind.data.train.y, -1)
+        with pytest.raises(NotApplicable, match="have no labels"):
+            protocol(blind)
+
+
+def test_the_probe_does_not_care_for_the_scale_of_the_code():
+    once, scaled = (probe()(context(Oracle(code))).metrics for code in (corner, lambda x: 1000 * corner(x) - 7))
+    assert once == scaled
+
+
+def test_the_probe_draws_anew_and_tells_the_deviation():
+    metrics = probe(labels=[12], draws=8)(context(Oracle(lambda x: corner(x) + 0.7 * x[:, 0, 3, :CLASSES]))).metrics
+    assert metrics["accuracy_12_std"] > 0
+    assert set(metrics) == {"accuracy_12", "accuracy_12_std", "converged"}
+
+
+def test_a_probe_that_was_stopped_early_says_so():
+    assert probe(max_iter=1, labels=[1.0])(context(Oracle(noise))).metrics["converged"] == 0
+    assert probe(labels=[1.0])(context(Oracle(noise))).metrics["converged"] == 1
+
+
+class Linear(Oracle):
+    """Its code is a layer that fine-tuning can train."""
+
+    def __init__(self):
+        super().__init__(None)
+        torch.manual_seed(0)
+        self.layer = nn.Linear(256, 4)
+        with torch.no_grad():
+            self.layer.weight[:, :CLASSES] = 0  # blind to where the class is written
+
+    def encode(self, x, y=None):
+        code = self.layer(x.flatten(1))
+        return Code(code, code)
+
+
+def test_fine_tuning_trains_the_encoder_unless_it_is_frozen_and_leaves_the_run_as_it_was():
+    model = Linear()
+    before = model.layer.weight.clone()
+    tuned = fine_tune(frozen=False)(context(model)).metrics["accuracy"]
+    frozen = fine_tune(frozen=True)(context(model)).metrics["accuracy"]
+    assert tuned > 0.9
+    assert frozen < CHANCE[1]
+    assert torch.equal(model.layer.weight, before)
+
+
+def test_fine_tuning_carries_the_first_phases_moments_on():
+    def accuracy_with(second_moment):
+        model = Linear()
+        optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
+        for parameter in model.parameters():
+            moments = {"step": torch.tensor(1000.0), "exp_avg": torch.zeros_like(parameter)}
+            optimizer.state[parameter] = moments | {"exp_avg_sq": torch.full_like(parameter, second_moment)}
+        carried = context(model)
+        carried.optimizer = optimizer
+        return fine_tune(frozen=False, epochs=5)(carried).metrics["accuracy"]
+
+    assert accuracy_with(1e12) < CHANCE[1]  # an enormous second moment seed_groups no step to take
+    assert accuracy_with(1e-4) > 0.9
+
+
+def test_fine_tuning_uses_the_labelled_examples_alone():
+    partly = context(Oracle(corner))
+    partly.data.train.y[50:] = -1
+    assert fine_tune()(partly).metrics["labels"] == 50
+
+
+def test_fine_tuning_with_fewer_labels_is_drawn_several_times():
+    metrics = fine_tune(labels=[40, 1.0], frozen=False)(context(Oracle(corner))).metrics
+    assert set(metrics) == {"accuracy", "accuracy_40", "accuracy_40_std", "labels"}
+    assert metrics["accuracy"] == 1.0
+    assert CHANCE[1] < metrics["accuracy_40"] <= 1.0
+
+
+def test_a_perfect_reconstruction_has_no_error():
+    metrics = Reconstruction()(context(Oracle(corner))).metrics
+    assert metrics["squared_error"] == metrics["nats"] == 0
+    assert metrics["psnr"] == float("inf")
+    assert metrics["ssim"] == pytest.approx(1)
+
+
+def test_a_known_offset_has_the_error_that_one_can_work_out():
+    metrics = Reconstruction()(context(Oracle(corner, lambda x: x + 0.1))).metrics
+    assert metrics["squared_error"] == pytest.approx(256 * 0.01, rel=1e-4)
+    assert metrics["psnr"] == pytest.approx(20, rel=1e-4)
+
+
+def test_the_mean_image_is_worse_than_the_image_and_figures_are_drawn():
+    flat = Reconstruction()(context(Oracle(corner, lambda x: torch.full_like(x, 0.5))))
+    assert flat.metrics["ssim"] < 0.2
+    assert set(flat.figures) == {"reconstructions", "error_by_class"}
+
+
+@pytest.mark.parametrize("size", [8, 28])
+def test_ssim_is_one_of_an_image_with_itself_and_less_with_another(size):
+    a, b = torch.rand(2, 3, 1, size, size, generator=torch.Generator().manual_seed(0))
+    assert ssim(a, a, 1.0).shape == (3,)
+    assert torch.allclose(ssim(a, a, 1.0), torch.ones(3))
+    assert (ssim(a, b, 1.0) < 0.5).all()
+
+
+@pytest.mark.parametrize(("shape", "sigma"), [((1, 28, 28), 1.5), ((3, 8, 9), 0.5), ((3, 32, 40), 1.5)])
+def test_ssim_is_that_of_torchmetrics(shape, sigma):
+    a, b = 255 * torch.rand(2, 4, *shape, generator=torch.Generator().manual_seed(0))
+    b = 0.7 * a + 0.3 * b
+    reference = structural_similarity_index_measure(a, b, sigma=sigma, data_range=255.0, reduction="none")
+    torch.testing.assert_close(ssim(a, b, 255.0), reference.reshape(4), rtol=1e-4, atol=1e-5)
+
+
+def test_codes_are_computed_once_for_all_protocols():
+    calls = []
+    counted = context(Oracle(lambda x: calls.append(len(x)) or corner(x)))
+    probe()(counted)
+    first = len(calls)
+    probe()(counted)
+    assert len(calls) == first

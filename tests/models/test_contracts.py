@@ -1,0 +1,185 @@
+"""What every option of every group keeps, composed as a user composes it."""
+
+from copy import deepcopy
+from functools import cache
+from pathlib import Path
+
+import pytest
+import torch
+
+from aeexp.app.components import check, make_data, make_model, make_task, trainable
+from aeexp.app.sweep import CONFIGS, points, quoted
+from aeexp.context.base import EvaluationContext
+from aeexp.errors import NotApplicable, UserError
+from aeexp.types import Batch
+
+
+def options(group):
+    return sorted(file.stem for file in (CONFIGS / group).glob("*.yaml"))
+
+
+GROUPS = sorted(folder.name for folder in CONFIGS.iterdir() if folder.is_dir() and folder.name != "hydra")
+MODELS, CODES, NETWORKS = options("model"), options("code"), options("network")
+PROTOCOLS = sorted(set(options("evaluation")) - {"all"})
+BASELINES = {"pca", "pixels", "random"}
+PARTS = [
+    f"{group}={option}"
+    for group in ("network", "code", "likelihood", "corruption", "initialization", "optimizer", "bottleneck")
+    for option in options(group)
+]
+
+
+@cache
+def composed(*words):
+    (point,) = points("train", [quoted(word) for word in words])
+    return point.config
+
+
+def configured(*words):
+    return deepcopy(composed(*words))
+
+
+def made(*words, **parts):
+    """What `words` ask for, with `parts` of it exchanged, which takes less time than to compose it again."""
+    config = {**configured(*words), **deepcopy(parts)}
+    torch.manual_seed(0)
+    data = make_data(config)
+    data.setup()
+    task = make_task(config, make_model(config, data.shape))
+    task.model.initialize(data.train.batches(500))
+    return task, data
+
+
+def assert_one_sentence(refusal):
+    text = str(refusal)
+    assert "choose" in text and "\n" not in text and ". " not in text
+
+
+def loss_or_refusal(batch, *words, **parts):
+    """The objective of a combination, or None where it is refused by a sentence that says what to choose."""
+    try:
+        return made(*words, **parts)[0].model.loss(batch)
+    except UserError as refusal:
+        assert_one_sentence(refusal)
+        return None
+
+
+@pytest.fixture(scope="module")
+def batch():
+    x = torch.rand(24, 1, 8, 8, generator=torch.Generator().manual_seed(1))
+    return Batch(x, torch.arange(24) % 10)
+
+
+def test_every_group_has_options():
+    assert {group: len(options(group)) for group in GROUPS if len(options(group)) < 1} == {}
+    assert set(GROUPS) >= {"data", "model", "code", "network", "bottleneck", "likelihood", "evaluation", "table"}
+    assert len(MODELS) >= 12
+    assert len(PARTS) >= 25
+
+
+def test_every_model_file_is_in_the_catalogue_of_configs():
+    files = {file.stem for file in (Path(CONFIGS).parent / "aeexp" / "models").glob("[!_]*.py")} - {"base"}
+    targets = {configured(f"model={model}")["model"]["_target_"].split(".")[2] for model in MODELS}
+    assert targets == files
+
+
+@pytest.mark.parametrize("words", [[f"model={model}"] for model in MODELS] + [[part] for part in PARTS], ids="-".join)
+class TestEveryKindAndPart:
+    def test_loss_is_finite_per_example_and_total_is_one_number(self, words, batch):
+        task, _ = made(*words)
+        loss = task.model.loss(batch)
+        assert "recon" in loss.terms
+        assert loss.terms["recon"].shape == (len(batch.x),)
+        for term in loss.terms.values():
+            assert term.shape in ((), (len(batch.x),))
+            assert term.isfinite().all()
+        assert loss.total.shape == ()
+
+    def test_every_trainable_parameter_gets_a_gradient(self, words, batch):
+        task, _ = made(*words)
+        if not trainable(task.model):
+            assert words[0].removeprefix("model=") in BASELINES
+            return
+        task.model.loss(batch).total.backward()
+        without = [name for name, parameter in task.model.named_parameters() if parameter.grad is None]
+        assert without == []
+
+    def test_shapes_are_kept_and_encoding_is_deterministic_in_eval_mode(self, words, batch):
+        task, _ = made(*words)
+        model = task.model.eval()
+        assert torch.equal(model.reconstruct(batch.x), model.reconstruct(batch.x))
+        assert model.reconstruct(batch.x).shape == batch.x.shape
+        try:
+            code = model.encode(batch.x)
+            assert code.z.shape == code.mean.shape
+            assert len(code.mean) == len(batch.x)
+            assert torch.equal(code.mean, model.encode(batch.x).mean)
+            assert model.decode(code.mean).shape == batch.x.shape
+        except UserError as refusal:
+            assert_one_sentence(refusal)
+
+    def test_loss_falls_on_one_batch(self, words, batch):
+        task, _ = made(*words)
+        if not trainable(task.model):
+            return
+        optimizer = task.configure_optimizers()
+
+        def step():
+            torch.manual_seed(0)
+            optimizer.zero_grad()
+            total = task.model.loss(batch).total
+            total.backward()
+            optimizer.step()
+            return total.item()
+
+        losses = [step() for _ in range(30)]
+        assert losses[-1] < losses[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("model", MODELS)
+def test_every_kind_trains_or_is_refused_with_every_network(model, network, batch):
+    node = composed(f"network={network}")["network"]
+    loss = loss_or_refusal(batch, f"model={model}", network=node, bottleneck={"dim": 8})
+    assert loss is None or loss.total.isfinite()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("model", MODELS)
+def test_every_kind_trains_or_is_refused_with_every_code(model, code, batch):
+    loss = loss_or_refusal(batch, f"model={model}", code=composed(f"code={code}")["code"], bottleneck={"dim": 1})
+    assert loss is None or loss.total.isfinite()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("evaluation", PROTOCOLS)
+@pytest.mark.parametrize("model", MODELS)
+def test_every_protocol_measures_every_kind(evaluation, model, tmp_path_factory, monkeypatch):
+    from aeexp.app.build import build
+
+    monkeypatch.chdir(tmp_path_factory.getbasetemp())  # for what protocols keep beside the runs
+    words = [f"model={model}", f"evaluation=[{evaluation}]", "bottleneck=8"]
+    task, data = made(*words)
+    node = configured(*words)["evaluation"][evaluation]
+    protocol = build({**node, **({"epochs": 1} if "epochs" in node else {})}, evaluation)
+    try:
+        result = protocol(EvaluationContext(task.model, data, None, model))
+    except NotApplicable as refusal:
+        assert_one_sentence(refusal)
+        return
+    assert result.metrics or result.figures
+    assert all(isinstance(value, float) for value in result.metrics.values())
+
+
+@pytest.mark.parametrize("option", [f"experiment={name}" for name in options("experiment")])
+def test_every_recipe_composes(option):
+    config = configured(option)
+    assert config["evaluation"]
+    assert make_model(config, (1, 28, 28)) is not None
+
+
+@pytest.mark.parametrize("schedule", options("schedule"))
+def test_every_schedule_is_built(schedule):
+    check(configured(f"schedule={schedule}"))

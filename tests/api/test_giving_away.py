@@ -8,9 +8,9 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
+from composing import MODELS, assert_one_sentence, configured, made
 from conftest import ROOT, same
 from PIL import Image
-from test_contracts import MODELS, assert_one_sentence, configured, made
 
 import aeexp
 from aeexp.api import export

@@ -5,11 +5,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from labelled_oracle import Oracle
 from scipy.spatial.distance import mahalanobis as by_scipy
 from scipy.stats import mannwhitneyu, norm
 from sklearn.covariance import LedoitWolf
 from sklearn.decomposition import PCA
-from test_protocols import Oracle
 
 from aeexp.context.anomaly_scores import Baselines, mahalanobis
 from aeexp.context.base import EvaluationContext

@@ -5,11 +5,11 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from composing import assert_one_sentence
+from labelled_oracle import split
 from scipy.linalg import sqrtm
 from scipy.stats import multivariate_normal
 from sklearn.mixture import GaussianMixture
-from test_contracts import assert_one_sentence
-from test_protocols import split
 from torchmetrics.image.fid import _compute_fid
 
 from aeexp.context import latent_samplers

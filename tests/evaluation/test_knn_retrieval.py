@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from labelled_oracle import CHANCE, Oracle, constant, context, corner, noise
 from sklearn.metrics import average_precision_score
 from sklearn.neighbors import KNeighborsClassifier
-from test_protocols import CHANCE, Oracle, constant, context, corner, noise
 
 from aeexp.context.label_budgets import LabelBudgets
 from aeexp.errors import NotApplicable, UserError

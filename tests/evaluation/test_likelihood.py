@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from composing import assert_one_sentence, made
 from conftest import same
-from test_contracts import assert_one_sentence, made
 from torch.distributions import Bernoulli, Independent, MultivariateNormal, Normal
 
 from aeexp.context.base import EvaluationContext

@@ -1,69 +1,20 @@
 """Protocols against oracles: a perfect, a constant and a shuffled representation."""
 
 from functools import partial
-from types import SimpleNamespace
 
 import pytest
 import torch
+from labelled_oracle import CHANCE, CLASSES, Oracle, constant, context, corner, noise
 from torch import nn
 from torchmetrics.functional.image import structural_similarity_index_measure
 
-from aeexp.context.base import EvaluationContext
-from aeexp.data.examples import Examples
 from aeexp.errors import NotApplicable
 from aeexp.evaluation.fine_tune import FineTune
 from aeexp.evaluation.linear_probe import LinearProbe
 from aeexp.evaluation.reconstruction import Reconstruction
 from aeexp.initializations import Torch
 from aeexp.metrics.ssim import ssim
-from aeexp.types import Code, Loss
-
-CLASSES = 4
-
-
-class Oracle(nn.Module):
-    """An autoencoder whose code and reconstruction are given functions of x."""
-
-    def __init__(self, code, image=lambda x: x):
-        super().__init__()
-        self.code, self.image = code, image
-
-    def encode(self, x, y=None):
-        return Code(self.code(x), self.code(x))
-
-    def reconstruct(self, x, y=None):
-        return self.image(x)
-
-    def loss(self, batch):
-        return Loss({"recon": (batch.x - self.image(batch.x)).square().flatten(1).sum(1)})
-
-
-def split(n, seed):
-    """DataModule whose class is written into the corner pixels, the rest is noise."""
-    generator = torch.Generator().manual_seed(seed)
-    y = torch.randint(0, CLASSES, (n,), generator=generator)
-    x = torch.randint(0, 256, (n, 1, 16, 16), dtype=torch.uint8, generator=generator)
-    x[:, 0, 0, :CLASSES] = 255 * nn.functional.one_hot(y, CLASSES).to(torch.uint8)
-    return Examples(x, y, 1 / 255)
-
-
-def context(model):
-    data = SimpleNamespace(
-        train=split(400, 0), val=split(50, 1), test=split(300, 2), shape=(1, 16, 16), classes=CLASSES, scale=1.0
-    )
-    return EvaluationContext(model, data, None, "oracle")
-
-
-def corner(x):
-    return x[:, 0, 0, :CLASSES]
-
-
-def constant(x):
-    return x.new_ones(len(x), 3)
-
-
-def noise(x):
-    return x[:, 0, 8, :6]
+from aeexp.types import Code
 
 
 def probe(**settings):
@@ -85,9 +36,6 @@ def fine_tune(**settings):
     }
     defaults |= {"batch_size": 20, "optimizer": partial(torch.optim.Adam, lr=0.02), "seed": 0}
     return FineTune(**defaults | settings)
-
-
-CHANCE = (0.1, 0.45)
 
 
 @pytest.mark.parametrize("protocol", [probe(), fine_tune()], ids=["linear_probe", "fine_tune"])

@@ -6,8 +6,8 @@ from math import log, sqrt
 import numpy as np
 import pytest
 import torch
+from labelled_oracle import CLASSES, Oracle, constant, context, corner, noise
 from sklearn.metrics import mutual_info_score
-from test_protocols import CLASSES, Oracle, constant, context, corner, noise
 from torch import nn
 
 from aeexp.codes.vq import MovingAverage

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from composing import assert_one_sentence
 from conftest import same
-from test_contracts import assert_one_sentence
-from test_protocols import CLASSES, Oracle, context, corner, split
+from labelled_oracle import CLASSES, Oracle, context, corner, split
 from torch import nn
 
 from aeexp.context import judge

@@ -1,67 +1,30 @@
 """What every option of every group keeps, composed as a user composes it."""
 
-from copy import deepcopy
-from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
+from composing import (
+    BASELINES,
+    CODES,
+    GROUPS,
+    MODELS,
+    NETWORKS,
+    PARTS,
+    PROTOCOLS,
+    assert_one_sentence,
+    composed,
+    configured,
+    loss_or_refusal,
+    made,
+    options,
+)
 
-from aeexp.app.components import check, make_data, make_model, make_task, trainable
-from aeexp.app.sweep import CONFIGS, points, quoted
+from aeexp.app.components import check, make_model, trainable
+from aeexp.app.sweep import CONFIGS
 from aeexp.context.base import EvaluationContext
 from aeexp.errors import NotApplicable, UserError
 from aeexp.types import Batch
-
-
-def options(group):
-    return sorted(file.stem for file in (CONFIGS / group).glob("*.yaml"))
-
-
-GROUPS = sorted(folder.name for folder in CONFIGS.iterdir() if folder.is_dir() and folder.name != "hydra")
-MODELS, CODES, NETWORKS = options("model"), options("code"), options("network")
-PROTOCOLS = sorted(set(options("evaluation")) - {"all"})
-BASELINES = {"pca", "pixels", "random"}
-PARTS = [
-    f"{group}={option}"
-    for group in ("network", "code", "likelihood", "corruption", "initialization", "optimizer", "bottleneck")
-    for option in options(group)
-]
-
-
-@cache
-def composed(*words):
-    (point,) = points("train", [quoted(word) for word in words])
-    return point.config
-
-
-def configured(*words):
-    return deepcopy(composed(*words))
-
-
-def made(*words, **parts):
-    """What `words` ask for, with `parts` of it exchanged, which takes less time than to compose it again."""
-    config = {**configured(*words), **deepcopy(parts)}
-    torch.manual_seed(0)
-    data = make_data(config)
-    data.setup()
-    task = make_task(config, make_model(config, data.shape))
-    task.model.initialize(data.train.batches(500))
-    return task, data
-
-
-def assert_one_sentence(refusal):
-    text = str(refusal)
-    assert "choose" in text and "\n" not in text and ". " not in text
-
-
-def loss_or_refusal(batch, *words, **parts):
-    """The objective of a combination, or None where it is refused by a sentence that says what to choose."""
-    try:
-        return made(*words, **parts)[0].model.loss(batch)
-    except UserError as refusal:
-        assert_one_sentence(refusal)
-        return None
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ from math import log, pi, prod, sqrt
 import pytest
 import torch
 from conftest import same
+from small_models import SHAPE, batch, make, posterior_of
 from torch import nn
 from torch.autograd.functional import jacobian
 from torch.distributions import Bernoulli, Independent, Normal, Uniform, kl_divergence
@@ -17,7 +18,6 @@ from aeexp.codes.gaussian import Gaussian
 from aeexp.codes.identity import Identity
 from aeexp.codes.sparse import KL, L1
 from aeexp.errors import UserError
-from aeexp.models.base import Components
 from aeexp.models.contractive import Contractive
 from aeexp.models.pca import PCA
 from aeexp.models.pixels import Pixels
@@ -27,9 +27,6 @@ from aeexp.networks.conv import Conv
 from aeexp.networks.mlp import MLP
 from aeexp.training.task import Tally
 from aeexp.types import Batch, EpochStatistic, Loss
-
-SHAPE = (1, 4, 2)
-
 
 pytestmark = pytest.mark.usefixtures("repeatable_and_in_double_precision")
 
@@ -42,22 +39,6 @@ def follows(sample, distribution):
 
 def is_binomial(count, n, p):
     return abs(int(count) - n * p) <= 5 * sqrt(n * p * (1 - p))
-
-
-def batch(n=5, shape=SHAPE):
-    return Batch(torch.rand(n, *shape), torch.zeros(n, dtype=torch.int64))
-
-
-def make(model, code=None, network=None, dim=3, **options):
-    parts = {
-        "shape": SHAPE,
-        "likelihood": likelihoods.Bernoulli(1),
-        "corruption": corruptions.Uncorrupted(),
-        "initialization": initializations.Torch(),
-    }
-    given = {name: options.pop(name) for name in parts if name in options}
-    network, code = network or MLP([], "ReLU"), code or partial(Identity, activation="Sigmoid")
-    return model(Components(**{**parts, **given}, dim=dim, network=network, code=code), **options)
 
 
 # the loss
@@ -216,12 +197,6 @@ def test_kl_refuses_a_rho_that_no_sigmoid_unit_has(rho):
 def test_mean_activation_is_the_mean_over_the_units_of_each_example(code):
     found = code(6, 4)(torch.randn(5, 6))
     same(found.stats["mean_activation"], found.z.sum(1) / 4)
-
-
-def posterior_of(code, h):
-    """q(z | x), from the weights alone: first the means, then the logarithms of the variances."""
-    mu, log_var = linear(h, code.project.weight, code.project.bias).split(len(code.project.weight) // 2, -1)
-    return Normal(mu, log_var.exp().sqrt())
 
 
 @over_positions

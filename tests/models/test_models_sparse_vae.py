@@ -7,7 +7,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from conftest import same
-from test_equations import SHAPE, batch, make, posterior_of
+from small_models import SHAPE, batch, make, posterior_of
 from torch import nn
 from torch.autograd.functional import jacobian
 from torch.distributions import Bernoulli, Independent, Normal, kl_divergence

@@ -5,7 +5,7 @@ from copy import deepcopy
 
 import pytest
 import torch
-from test_contracts import MODELS, assert_one_sentence, composed, options
+from composing import MODELS, assert_one_sentence, composed, options
 
 from aeexp.app.components import make_model, make_task, trainable
 from aeexp.errors import UserError

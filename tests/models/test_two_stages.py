@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from composing import assert_one_sentence
 from conftest import killed_once_it_has_a_checkpoint, same
-from test_contracts import assert_one_sentence
 
 from aeexp import corruptions, initializations, likelihoods
 from aeexp.app.build import build

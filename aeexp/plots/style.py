@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath
 
-Colour = tuple[float, float, float]
+from aeexp.plots.palette import Colour
 
 COLUMN = 3.5  # inches
 DPI = 200

@@ -1,8 +1,5 @@
 """Where codes lie, and what the first layer looks for: read back from what was drawn."""
 
-from itertools import combinations
-from math import dist
-
 import numpy as np
 import pytest
 import torch
@@ -13,7 +10,7 @@ from torch import nn
 from aeexp.errors import NotApplicable, UserError
 from aeexp.evaluation.filters import Filters
 from aeexp.evaluation.scatter import Scatter
-from aeexp.plots.palette import MODELS, colour
+from aeexp.plots.palette import colour
 
 
 class TestScatter:
@@ -121,9 +118,3 @@ class TestFilters:
             self.shown(model)
         hooks = [hook for module in model.modules() for hook in module._forward_pre_hooks]
         assert hooks == []
-
-
-def test_any_two_kinds_can_be_told_apart_by_their_colours():
-    pairs = list(combinations([file.stem for file in MODELS.glob("*.yaml")], 2))
-    assert len(pairs) > 300
-    assert min(dist(colour(one), colour(other)) for one, other in pairs) > 0.15

@@ -20,7 +20,7 @@ from tensorboard.plugins.text.summary_v2 import text_pb
 from aeexp.context.base import EvaluationContext
 from aeexp.data.module import DataModule
 from aeexp.errors import NotApplicable
-from aeexp.report.collect import NOT_KEYS, parameter
+from aeexp.report.collect import NOT_HYPERPARAMETERS, parameter
 from aeexp.runs import events
 from aeexp.runs.files import write
 from aeexp.runs.run import NOT_IDENTITY, SHOWN, Run
@@ -57,7 +57,7 @@ class EvaluationEvents:
 def hyperparameters(config: dict[str, Any]) -> dict[str, float | str]:
     """What a run is called by, and what was said on its command line, but its seed: numbers where they are numbers."""
     said = [key.lstrip("+~") for key in config["overrides"] if key != "bottleneck.dim"]
-    values = {key: parameter(config, key) for key in [*SHOWN, *said] if key not in NOT_KEYS}
+    values = {key: parameter(config, key) for key in [*SHOWN, *said] if key not in NOT_HYPERPARAMETERS}
     return {key: _number(value) for key, value in values.items() if value not in ("—", "null", "None")}
 
 

@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 
 from aeexp.errors import UserError
-from aeexp.report.sweep import Report
+from aeexp.report.report import Report
+from aeexp.report.sweep import FORMS, form, form_of, write_all, write_page
 from aeexp.runs.files import write
 
 
@@ -13,23 +14,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m aeexp.report", description=__doc__)
     parser.add_argument("folder", type=Path, help="a directory of runs")
     parser.add_argument("--by", default="", help="keys of the lines, as model,optimizer.lr; what else varies: columns")
-    parser.add_argument("--metrics", default="", help="metrics to show, as reconstruction/psnr,reconstruction/ssim")
+    parser.add_argument("--metrics", default="", help="metrics to show, as reconstruction/psnr,training/epochs")
     parser.add_argument("--where", action="append", default=[], help="runs to keep, as model=vae,deep; repeatable")
-    parser.add_argument("--format", choices=["markdown", "csv", "latex", "html"], default="markdown")
+    parser.add_argument("--format", choices=[*FORMS.values()], help="of the output; else as the file's name ends")
     parser.add_argument(
-        "--output", type=Path, help="a file for this; or a directory for all forms, pictures, and index.html"
+        "--output",
+        type=Path,
+        help=f"a file that ends with {', '.join(FORMS)}; or a directory, for all forms, pictures, and index.html",
     )
-    asked = parser.parse_args()
+    given = parser.parse_args()
     try:
-        report = Report(asked.folder, _words(asked.by), _words(asked.metrics), asked.where)
+        report = Report(given.folder, _words(given.by), _words(given.metrics), given.where)
         if not any(row["metric"] for row in report.rows):
-            raise UserError(f"{asked.folder} holds no finished run: give a sweep's directory, such as runs/code_size")
-        if asked.output is None:
-            print(report.form(asked.format), end="")
-        elif asked.output.is_dir():
-            print(*report.write(asked.output), report.write_page(asked.output), sep="\n")
+            troubles = "; ".join(["", *report.troubles()])
+            raise UserError(
+                f"{given.folder} holds no finished run: give a sweep's directory, such as runs/code_size{troubles}"
+            )
+        if given.output is None:
+            print(form(report, given.format or "markdown", given.folder), end="")
+        elif given.output.is_dir():
+            print(*write_all(report, given.output), write_page(report, given.output), sep="\n")
         else:
-            write(asked.output, report.form(asked.format))
+            write(given.output, form(report, given.format or form_of(given.output), given.output.parent))
     except UserError as error:
         sys.exit(f"error: {error}")
     except OSError as error:

@@ -1,98 +1,66 @@
-"""One cell of a table, mean ± standard deviation (n), and which cells of a column are the best."""
+"""One cell of a table: mean ± standard deviation (n seeds)."""
 
 import math
 import statistics
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
-from aeexp.report.collect import DASH, Row
+from aeexp.report.collect import DAMAGED, DASH, Row
 from aeexp.report.spec import Metric, Spec
 
-LEVEL = 0.05  # of the test
 ALONE = "†"  # marks one seed
+LOST = ("failed", DAMAGED)  # states of runs without a value, which a cell counts
 
 Line = tuple[str, ...]  # the values of the rows' keys, or of the columns'
 
 
 @dataclass(frozen=True)
 class Cell:
-    """The runs of one configuration, one metric, in the units shown."""
+    """The seeds of one configuration, one metric, in the units shown."""
 
-    samples: tuple[tuple[str, float], ...] = ()  # (seed, value)
-    failed: int = 0  # runs that failed without a value
+    by_seed: dict[str, float] = field(default_factory=dict)
+    lost: tuple[str, ...] = ()  # the states of the runs without a value
 
     @property
     def n(self) -> int:
-        return len(self.samples)
+        return len(self.by_seed)
 
     @cached_property
     def mean(self) -> float:
-        return math.fsum(value for _, value in self.samples) / self.n if self.finite else math.nan
+        return math.fsum(self.by_seed.values()) / self.n if self.finite else math.nan
 
     @cached_property
     def std(self) -> float:
-        """n - 1 in the denominator; nan where there are less than two runs, or one diverged."""
-        return statistics.stdev(value for _, value in self.samples) if self.n > 1 and self.finite else math.nan
+        """n - 1 in the denominator; nan where there are fewer than two seeds, or one diverged."""
+        return statistics.stdev(self.by_seed.values()) if self.n > 1 and self.finite else math.nan
 
     @cached_property
     def finite(self) -> bool:
-        return self.n > 0 and all(math.isfinite(value) for _, value in self.samples)
+        return self.n > 0 and all(map(math.isfinite, self.by_seed.values()))
 
-    @cached_property
-    def by_seed(self) -> dict[str, float]:
-        return dict(self.samples)
+    @property
+    def losses(self) -> str:
+        return ", ".join(f"{self.lost.count(state)} {state}" for state in LOST if state in self.lost)
 
     def text(self, digits: int) -> str:
         """One seed has no deviation and is marked; nothing at all is a dash."""
-        lost = f"{self.failed} failed" if self.failed else ""
         if not self.n:
-            return lost or DASH
+            return self.losses or DASH
         deviation = f" ± {self.std:.{digits}f}" if self.n > 1 else ALONE
-        return f"{self.mean:.{digits}f}{deviation} ({self.n})" + (f", {lost}" if lost else "")
+        return f"{self.mean:.{digits}f}{deviation} ({self.n})" + (f", {self.losses}" if self.lost else "")
 
 
 def cells(rows: list[Row], spec: Spec, metric: Metric) -> dict[tuple[Line, Line], Cell]:
-    """A cell for each line and column that a run is of."""
-    samples: dict[tuple[Line, Line], list[tuple[str, float]]] = defaultdict(list)
-    failed: dict[tuple[Line, Line], set[str]] = defaultdict(set)
+    """A cell for each line and column that a run is of. Of two runs of one seed the last row counts."""
+    seeds: dict[tuple[Line, Line], dict[str, float]] = defaultdict(dict)
+    lost: dict[tuple[Line, Line], dict[str, str]] = defaultdict(dict)
     measured = {row["run"] for row in rows if row["metric"] == metric.name}
     for row in rows:
         place = tuple(row[key] for key in spec.rows), tuple(row[key] for key in spec.columns)
         if row["metric"] == metric.name:
-            samples[place].append((row["seed"], row["value"] * metric.factor))
-        elif row["state"] == "failed" and row["run"] not in measured:
-            failed[place].add(row["run"])
-    places = dict.fromkeys([*samples, *failed])
-    return {place: Cell(tuple(samples[place]), len(failed[place])) for place in places}
-
-
-def p_value(one: list[float], other: list[float]) -> float:
-    """Two-sided paired t-test, as scipy.stats.ttest_rel, which costs a second to import. At least two pairs.
-
-    Where every difference is the same there is nothing to test: 1 if it is 0, else 0.
-    """
-    from scipy.special import stdtr
-
-    differences = [a - b for a, b in zip(one, other, strict=True)]
-    spread, mean, n = statistics.stdev(differences), statistics.fmean(differences), len(differences)
-    if spread == 0:
-        return float(mean == 0)
-    return float(2 * stdtr(n - 1, -abs(mean) / spread * math.sqrt(n)))
-
-
-def best(column: dict[Line, Cell], better: str) -> tuple[set[Line], set[int]]:
-    """The best mean's line, and those that the test does not tell from it; the numbers of common seeds it had."""
-    means = {line: cell.mean for line, cell in column.items() if cell.finite}
-    if not means:
-        return set(), set()
-    first = (min if better == "lower" else max)(means, key=lambda line: means[line])
-    marked, pairs = {first}, set()
-    for line in means.keys() - {first}:
-        one, other = column[first].by_seed, column[line].by_seed
-        common = sorted(one.keys() & other.keys())
-        if len(common) > 1:
-            pairs.add(len(common))
-            if p_value([one[seed] for seed in common], [other[seed] for seed in common]) >= LEVEL:
-                marked.add(line)
-    return marked, pairs
+            seeds[place][row["seed"]] = row["value"] * metric.factor
+        elif row["state"] in LOST and row["run"] not in measured:
+            lost[place][row["run"]] = row["state"]
+    places = dict.fromkeys([*seeds, *lost])
+    return {place: Cell(seeds[place], tuple(lost[place].values())) for place in places}

@@ -1,79 +1,102 @@
 """The runs of a directory as tidy rows: a row a run and metric."""
 
 import csv
-import re
 import time
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
+from aeexp.report.escape import from_csv
+from aeexp.runs import records
+from aeexp.runs.records import Damaged
+from aeexp.runs.run import Run, identity
 
-from aeexp.errors import UserError
-from aeexp.runs.run import Run, find
-
-# What a command line says that makes no two runs of a table differ.
-NOT_KEYS = {"runs", "sweep", "force", "fail_fast", "table", "evaluation", "threads", "data.root", "seed"}
+# Overrides that are no hyperparameter: runs that differ in nothing else are the same row of a table.
+NOT_HYPERPARAMETERS = {
+    "runs",
+    "sweep",
+    "force",
+    "fail_fast",
+    "table",
+    "evaluation",
+    "threads",
+    "data.root",
+    "seed",
+}
 FACTS = ("seed", "run", "state", "error", "metric", "value")
 DASH = "—"
-ATTEMPTS = 5  # a run that is done anew takes its files away for a moment
+DAMAGED = "damaged"
+ATTEMPTS = 3  # a run that is done anew takes its files away for a moment
 
 Row = dict[str, Any]  # the keys and FACTS; metric is None in the one row of a run that has no results
 
 
 @dataclass(frozen=True)
 class Runs:
+    """The rows of all runs below a folder, and what is known of the runs beside their numbers."""
+
     rows: list[Row]
-    said: list[str]  # keys that the command lines named
-    names: list[str]  # keys that a question may name; and any dotted one
+    varied: list[str]  # keys that the command lines named
+    keys: list[str]  # keys that a query may name; and any dotted one
+    identities: dict[str, str] = field(default_factory=dict)  # by run
+    ended: dict[str, str] = field(default_factory=dict)  # by run, the time
+    damaged: list[str] = field(default_factory=list)  # a sentence for each run whose configuration cannot be read
 
 
-def collect(folder: Path, keys: list[str]) -> Runs:
-    """Every run below the folder, by what they were told and by `keys`.
+def collect(folder: Path, keys: Iterable[str]) -> Runs:
+    """Every run below the folder, by what its command line named and by `keys`.
 
     A directory that holds no runs but the runs.csv of an earlier table is read from that.
     """
-    for _ in range(ATTEMPTS):
-        try:
-            return _collected(folder, keys)
-        except FileNotFoundError:
+    configs, damaged = configurations(folder)
+    if not configs and not damaged and (folder / "runs.csv").exists():
+        return _stored(folder / "runs.csv", list(keys))
+    varied = dict.fromkeys(key for config in configs.values() for key in config["overrides"])
+    groups = dict.fromkeys(key for config in configs.values() for key in config["choices"])
+    named = [key for key in dict.fromkeys([*varied, *groups]) if key not in NOT_HYPERPARAMETERS]
+    wanted = list(dict.fromkeys([*named, *keys]))
+    runs = Runs([], [key for key in varied if key not in NOT_HYPERPARAMETERS], [*named, "seed"], damaged=damaged)
+    for path, config in configs.items():
+        name = name_of(path, folder)
+        rows, ended = _rows(Run(path), config, wanted, name)
+        runs.rows.extend(rows)
+        runs.identities[name], runs.ended[name] = identity(config), ended
+    return runs
+
+
+def configurations(folder: Path) -> tuple[dict[Path, dict[str, Any]], list[str]]:
+    """The configuration of each run below the folder, and a sentence for each that is damaged."""
+    for attempt in range(ATTEMPTS):
+        found, damaged, gone = {}, [], []
+        for path in records.directories(folder):
+            try:
+                found[path] = records.config(path)
+            except FileNotFoundError:
+                gone.append(f"{path / 'config.yaml'} is missing")
+            except Damaged as error:
+                if _is_run(path):
+                    damaged.append(str(error))
+        if not gone:
+            break
+        if attempt < ATTEMPTS - 1:
             time.sleep(0.1)
-    return _collected(folder, keys)
+    return found, [*damaged, *gone]
 
 
-def _collected(folder: Path, keys: list[str]) -> Runs:
-    found = [(run, config) for run in find(folder) if "choices" in (config := configuration(run.path / "config.yaml"))]
-    if not found and (folder / "runs.csv").exists():
-        return _stored(folder / "runs.csv", keys)
-    said = dict.fromkeys(key for _, config in found for key in config["overrides"] if key not in NOT_KEYS)
-    names = dict.fromkeys([*said, *(key for _, config in found for key in config["choices"] if key not in NOT_KEYS)])
-    wanted = dict.fromkeys([*names, *keys])
-    rows = [row for run, config in found for row in _rows(run, config, list(wanted))]
-    return Runs(rows, list(said), [*names, "seed"])
+def _is_run(path: Path) -> bool:
+    """Whether a config.yaml that does not fit was a run's, and not another program's."""
+    file = path / "config.yaml"
+    return any(path.glob("*.json")) or (file.is_file() and b"choices" in file.read_bytes())
 
 
-def configuration(file: Path) -> dict[str, Any]:
-    """As Run.config, and ten times as fast over many runs: a top-level entry that several share is parsed once."""
-    text = file.read_text()
-    try:
-        try:
-            entries = re.split(r"^(?=[^\s#-])", text, flags=re.M)
-            return {key: value for entry in entries for key, value in _parsed(entry).items()}
-        except yaml.YAMLError:  # one entry refers to another
-            return dict(_parsed(text))
-    except (yaml.YAMLError, AttributeError, ValueError):
-        raise UserError(f"{file} is not what a run left there: move it out of the directory") from None
-
-
-@cache
-def _parsed(entry: str) -> dict[str, Any]:
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return yaml.load(entry, Loader=loader) or {}
+def name_of(run: Path, folder: Path) -> str:
+    """A run's place below the folder; of the folder itself, its name."""
+    return run.relative_to(folder).as_posix() if run != folder else run.name
 
 
 def parameter(config: dict[str, Any], key: str) -> str:
-    """What a run chose in a group, or its value at a dotted key, as text; a dash where it has none."""
+    """The option that a run chose in a group, or its value at a dotted key, as text; a dash where it has none."""
     value: Any = config
     if key == "bottleneck":
         value = config["bottleneck"]["dim"]
@@ -85,22 +108,25 @@ def parameter(config: dict[str, Any], key: str) -> str:
     return DASH if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _rows(run: Run, config: dict[str, Any], keys: list[str]) -> list[Row]:
-    row = {key: parameter(config, key) for key in keys} | {
-        "seed": str(config["seed"]),
-        "run": run.path.name,
-        "state": run.state,
-        "error": run.status.get("error"),
-    }
-    measured = [{**row, "metric": metric, "value": value} for metric, value in run.metrics.items()]
-    return measured or [{**row, "metric": None, "value": None}]
+def _rows(run: Run, config: dict[str, Any], keys: list[str], name: str) -> tuple[list[Row], str]:
+    """The rows of one run, and when it ended."""
+    row: Row = {key: parameter(config, key) for key in keys} | {"seed": str(config["seed"]), "run": name}
+    try:
+        status, results = run.status, run.results
+        row |= {"state": run.state, "error": status.get("error")}
+    except Damaged as error:
+        return [{**row, "state": DAMAGED, "error": str(error), "metric": None, "value": None}], ""
+    numbers = {**records.metrics(results), **records.training(results)} if results.get("protocols") else {}
+    measured = [{**row, "metric": metric, "value": value} for metric, value in numbers.items()]
+    return measured or [{**row, "metric": None, "value": None}], str(status.get("ended", ""))
 
 
 def _stored(file: Path, keys: list[str]) -> Runs:
     with file.open(newline="") as lines:
         table = csv.DictReader(lines)
-        said = [name for name in table.fieldnames or [] if name not in FACTS]
-        rows: list[Row] = [dict.fromkeys(keys, DASH) | {k: text or None for k, text in row.items()} for row in table]
+        varied = [name for name in table.fieldnames or [] if name not in FACTS]
+        read = [{key: from_csv(text) or None for key, text in row.items()} for row in table]
+    rows: list[Row] = [dict.fromkeys(keys, DASH) | row for row in read]
     for row in rows:
         row["value"] = None if row["value"] is None else float(row["value"])
-    return Runs(rows, said, [*said, "seed"])
+    return Runs(rows, varied, [*varied, "seed"])

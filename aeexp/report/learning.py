@@ -3,7 +3,7 @@
 import matplotlib
 from matplotlib.figure import Figure
 
-from aeexp.plots.palette import colour
+from aeexp.plots.palette import colour, marker
 from aeexp.report.figure import FONT, WIDTH, bytes_of
 from aeexp.runs.events import curve, read
 from aeexp.runs.run import Run
@@ -17,7 +17,7 @@ def learning_curves(title: str, runs: dict[str, list[Run]]) -> bytes | None:
     with matplotlib.rc_context(FONT):
         figure = Figure(figsize=(WIDTH, 2.6), dpi=200, layout="constrained")
         axes = figure.subplots()
-        levels = [level for model, mine in runs.items() for run in mine for level in _draw(axes, model, run)]
+        levels = [level for model, of_model in runs.items() for run in of_model for level in _draw(axes, model, run)]
         if not levels:
             return None
         axes.set(xlabel="epoch", ylabel=TERM, yscale="log" if max(levels) > WIDE * min(levels) else "linear")
@@ -32,7 +32,10 @@ def _draw(axes: matplotlib.axes.Axes, model: str, run: Run) -> list[float]:
     """The levels that were drawn; not 0, which only the raw pixels have, by definition."""
     values = curve(run.path, TERM)
     if values:
-        axes.plot(range(1, len(values) + 1), values, color=colour(model), linewidth=0.8, alpha=0.7, label=model)
+        point = marker(model) if len(values) == 1 else ""  # a line needs two epochs
+        axes.plot(
+            range(1, len(values) + 1), values, color=colour(model), linewidth=0.8, alpha=0.7, label=model, marker=point
+        )
         return values
     level = [value.simple_value for value in read(run.path, "measured") if value.tag == TERM and value.simple_value]
     for height in level:

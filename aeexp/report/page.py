@@ -1,107 +1,128 @@
-"""A sweep as one page that needs nothing but itself: its table, its curves, and the pictures of its runs side by side.
+"""A sweep as one page: its tables, its curves, and the pictures of its runs side by side.
 
 Every picture is inside, so that the file can be sent; it is of the first seed alone, and small. A picture that is
-clicked is shown as large as it is kept.
+clicked is shown as large as it is kept. Links go to the runs' directories, beside which the page usually lies.
 """
 
-import json
-from html import escape
+import os
 from pathlib import Path
-from string import Template
+from typing import Any
+from urllib.parse import quote
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from aeexp.report.collect import Row
 from aeexp.report.learning import learning_curves
-from aeexp.report.sweep import Report
+from aeexp.report.report import Report
 from aeexp.report.table import Table, footnotes
 from aeexp.report.thumbnails import SeedGroup, seed_groups, thumbnail, uri, width_of
-from aeexp.runs.run import Run, find
+from aeexp.runs.run import Run
 
-FILTERED = 40  # values at most of a key that can be chosen by
-PAGE = Template((Path(__file__).parent / "page.html").read_text())
+CHOICES = 40  # values at most of a key that can be filtered by
 
 
-def page(report: Report) -> str:
-    runs = {run.path.name: run for run in find(report.folder)}
-    pages = seed_groups(report.rows, report.spec, runs)
-    pictures = {name: png for name, png in report.files().items() if name.endswith(".png") and isinstance(png, bytes)}
+def page(report: Report, place: Path) -> str:
+    """HTML of the report, for a file in the folder `place`."""
+    templates = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined)
+    names = dict.fromkeys(row["run"] for row in report.rows)
+    runs = {name: Run(report.folder / name) for name in names if (report.folder / name).is_dir()}
+    groups = seed_groups(report.rows, report.spec, runs)
     tables = report.tables()
-    notes = [*footnotes(tables), *report.notes]
-    return PAGE.substitute(
-        title=escape(report.spec.title),
-        troubles="".join(f"<li>{escape(trouble)}</li>" for trouble in report.troubles()),
-        choices=_choices(pages, report.spec.keys),
-        tables="".join(_table(table, report) for table in tables),
-        notes="".join(f"<p>{escape(note)}</p>" for note in notes),
-        figures="".join(_image(uri(png), name, "table") for name, png in pictures.items()),
-        curves=_curves(pages, runs),
-        gallery=_album(pages),
+    pictures = {name: png for name, png in report.files().items() if name.endswith(".png") and isinstance(png, bytes)}
+    return templates.get_template("page.html").render(
+        title=report.spec.title,
+        troubles=report.troubles(),
+        choices=_choices(groups, report.spec.keys),
+        tables=[_table(table) for table in tables],
+        notes=[*footnotes(tables), *report.notes],
+        figures={name: uri(png) for name, png in pictures.items()},
+        curves=_curves(groups, runs),
+        keys=report.spec.keys,
+        runs=_runs(report, runs, place),
+        **_gallery(groups, place),
     )
 
 
-def _choices(pages: list[SeedGroup], keys: list[str]) -> str:
-    """A box for each value of each key that varies."""
-    made = []
-    for key in keys:
-        values = list(dict.fromkeys(leaf.keys[key] for leaf in pages))
-        if 1 < len(values) <= FILTERED:
-            boxes = "".join(
-                f'<label><input type="checkbox" checked name="{escape(key)}" value="{escape(value)}">{escape(value)}'
-                "</label>"
-                for value in values
-            )
-            made.append(f"<fieldset><legend>{escape(key)}</legend>{boxes}</fieldset>")
-    return "".join(made)
+def _choices(groups: list[SeedGroup], keys: list[str]) -> dict[str, list[str]]:
+    """The values of each key that varies."""
+    values = {key: list(dict.fromkeys(group.keys[key] for group in groups)) for key in keys}
+    return {key: found for key, found in values.items() if 1 < len(found) <= CHOICES}
 
 
-def _table(table: Table, report: Report) -> str:
-    header = "".join(f"<th>{escape(name)}</th>" for name in table.header)
-    rows = []
-    for n, (line, texts) in enumerate(zip(table.lines, table.body, strict=True)):
-        marked = [f"<b>{escape(text)}</b>" if (n, m) in table.best else escape(text) for m, text in enumerate(texts)]
-        cells = "".join(f"<td>{text}</td>" for text in marked)
-        rows.append(f"<tr {_keys(dict(zip(report.spec.rows, line, strict=True)))}>{cells}</tr>")
-    caption = f"{escape(table.title)} (mean ± standard deviation (n seeds))"
-    return f"<table><caption>{caption}</caption><tr>{header}</tr>{''.join(rows)}</table>"
+def _table(table: Table) -> dict[str, Any]:
+    rows = [
+        {
+            "keys": dict(zip(table.row_keys, line, strict=True)),
+            "cells": [{"text": text, "best": (n, m) in table.best} for m, text in enumerate(texts)],
+        }
+        for n, (line, texts) in enumerate(zip(table.lines, table.body, strict=True))
+    ]
+    return {"title": table.title, "header": table.header, "rows": rows}
 
 
-def _curves(pages: list[SeedGroup], runs: dict[str, Run]) -> str:
+def _runs(report: Report, runs: dict[str, Run], place: Path) -> dict[str, Any]:
+    """A row a run: its keys, seed, state, the table's metrics, and where it lies."""
+    metrics = [metric.name for metric in report.spec.metrics]
+    rows: dict[str, Row] = {}
+    for row in report.rows:
+        entry = rows.setdefault(row["run"], {**row, "values": {}, "link": None})
+        entry["values"][row["metric"]] = row["value"]
+    for name, run in runs.items():
+        rows[name]["link"] = _link(run.path, place)
+    shown = [
+        {
+            "keys": {key: row[key] for key in report.spec.keys},
+            "cells": [*(row[key] for key in report.spec.keys), row["seed"], row["state"]],
+            "values": [_value(row["values"].get(metric)) for metric in metrics],
+            "name": row["run"],
+            "link": row["link"],
+        }
+        for row in rows.values()
+    ]
+    return {"header": [*report.spec.keys, "seed", "state", *metrics], "rows": shown}
+
+
+def _value(value: float | None) -> str:
+    return "" if value is None else f"{value:.6g}"
+
+
+def _curves(groups: list[SeedGroup], runs: dict[str, Run]) -> dict[str, str]:
     """A picture for each data set."""
     models: dict[str, dict[str, list[Run]]] = {}
-    for row in (row for leaf in pages for row in leaf.rows if row["run"] in runs):
+    for row in (row for group in groups for row in group.rows if row["run"] in runs):
         models.setdefault(row["data"], {}).setdefault(row["model"], []).append(runs[row["run"]])
-    made = []
-    for data, mine in models.items():
-        png = learning_curves(data, mine)
-        if png:
-            made.append(f"<figure {_keys({'data': data})}>{_image(uri(png), data, 'table')}</figure>")
-    return "".join(made)
+    pictures = {data: learning_curves(data, of_model) for data, of_model in models.items()}
+    return {data: uri(png) for data, png in pictures.items() if png}
 
 
-def _album(pages: list[SeedGroup]) -> str:
+def _gallery(groups: list[SeedGroup], place: Path) -> dict[str, Any]:
     """A row for each configuration, a column for each title."""
-    titles = list(dict.fromkeys(title for leaf in pages for title in leaf.titles))
-    width = width_of(sum(len(leaf.titles) for leaf in pages))
-    header = "".join(f"<th>{escape(title)}</th>" for title in titles)
-    return f"<tr><th></th>{header}</tr>" + "".join(_seed_group(leaf, titles, width) for leaf in pages)
+    titles = list(dict.fromkeys(title for group in groups for title in group.titles))
+    width = width_of(sum(len(group.titles) for group in groups))
+    return {"titles": titles, "gallery": [_gallery_row(group, titles, width, place) for group in groups]}
 
 
-def _seed_group(leaf: SeedGroup, titles: list[str], width: int) -> str:
-    name = " ".join(leaf.keys.values())
-    states = [row["state"] for row in leaf.rows]
-    told = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
-    errors = dict.fromkeys(row["error"] for row in leaf.rows if row["state"] == "failed" and row["error"])
-    failures = "".join(f"<p class=failed>{escape(str(error))}</p>" for error in errors)
-    shown = f"<p>{escape(leaf.run.path.name)}</p>" if leaf.run else ""
-    cells = [f"<th>{escape(name)}<p>{escape(told)}</p>{shown}{failures}</th>"]
-    for title in titles:
-        picture = thumbnail(leaf.run, title, width) if leaf.run else None
-        cells.append(f"<td>{_image(picture, f'{name}: {title}', 'small') if picture else '—'}</td>")
-    return f"<tr {_keys(leaf.keys)}>{''.join(cells)}</tr>"
+def _gallery_row(group: SeedGroup, titles: list[str], width: int, place: Path) -> dict[str, Any]:
+    states = [row["state"] for row in group.rows]
+    errors = dict.fromkeys(str(row["error"]) for row in group.rows if row["state"] == "failed" and row["error"])
+    return {
+        "name": " ".join(group.keys.values()),
+        "keys": group.keys,
+        "states": ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states)),
+        "errors": list(errors),
+        "run": group.run.path.name if group.run else None,
+        "link": _link(group.run.path, place) if group.run else None,
+        "pictures": _pictures(group.run, titles, width, place) if group.run else {},
+    }
 
 
-def _image(source: str, name: str, sort: str) -> str:
-    return f'<img class={sort} src="{source}" alt="{escape(name)}" title="{escape(name)}">'
+def _pictures(run: Run, titles: list[str], width: int, place: Path) -> dict[str, dict[str, str]]:
+    """Of each title that the run has: the picture, small, and the link to its file."""
+    small = {title: thumbnail(run, title, width) for title in titles}
+    files = {title: run.figures / f"{title}.png" for title in titles}
+    return {title: {"source": uri, "link": _link(files[title], place)} for title, uri in small.items() if uri}
 
 
-def _keys(keys: dict[str, str]) -> str:
-    """What the boxes look at."""
-    return f'data-keys="{escape(json.dumps(keys))}"'
+def _link(path: Path, place: Path) -> str:
+    """From the page to the path. It begins with a dot, so that no name is taken for a protocol."""
+    return "./" + quote(Path(os.path.relpath(path, place)).as_posix())

@@ -1,77 +1,143 @@
-"""A metric as a table of text, with the published values beside ours."""
+"""A metric as a table: a line for each combination of the rows' keys, the published values beside ours."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from aeexp.report.averages import averaged
-from aeexp.report.cells import ALONE, LEVEL, Cell, Line, best, cells
+from aeexp.report.cells import ALONE, Cell, Line, cells
 from aeexp.report.collect import DASH, Row
+from aeexp.report.ranking import FEWEST, LEVEL, best, prediction_interval
 from aeexp.report.spec import Metric, Spec
 
 CONDITIONS = ("data", "labels")  # rows that differ in one of these do not compete: the task is another
-WITHIN = 2  # standard deviations
+INTERVAL = f"{100 * (1 - LEVEL):g} % interval"
+PUBLISHED = ("published", "difference", INTERVAL)  # the columns beside one that has published values
+
+
+@dataclass(frozen=True)
+class Published:
+    """A published value in the units shown, and the interval in which one run of ours lies."""
+
+    value: float
+    source: str
+    cell: Cell
+
+    def texts(self, digits: int) -> tuple[str, str, str]:
+        """The value with its source's number, our mean less it, and the interval with inside or outside."""
+        difference = f"{self.cell.mean - self.value:+.{digits}f}" if self.cell.n else DASH
+        interval = prediction_interval(self.cell)
+        shown = DASH
+        if interval:
+            low, high = interval
+            side = "inside" if low <= self.value <= high else "outside"
+            shown = f"{low:.{digits}f} to {high:.{digits}f}: {side}"
+        return f"{self.value:.{digits}f} [{self.source}]", difference, shown
+
+
+@dataclass
+class Column:
+    """The cells of one combination of the columns' keys, line by line."""
+
+    values: Line
+    cells: list[Cell]
+    best: set[int]  # lines
+    published: list[Published | None]
+
+    def beside(self, digits: int) -> list[tuple[str, str, str]]:
+        """The texts of the PUBLISHED columns, line by line; nothing where no value of the column is published."""
+        if not any(self.published):
+            return []
+        return [each.texts(digits) if each else (DASH, DASH, DASH) for each in self.published]
 
 
 @dataclass
 class Table:
-    title: str
-    header: list[str]
-    lines: list[Line]  # of the body: the values of the rows' keys
-    body: list[list[str]] = field(default_factory=list)
-    best: set[tuple[int, int]] = field(default_factory=set)  # (row, column) of the body
-    pairs: set[int] = field(default_factory=set)  # how many common seeds the tests had
+    """One metric. `header`, `body` and `best` are its texts, with a column for each key of the rows."""
 
-    def column(self, name: str, texts: list[str]) -> None:
-        self.header.append(name)
-        for row, text in zip(self.body, texts, strict=True):
-            row.append(text)
+    metric: Metric
+    row_keys: list[str]
+    column_keys: list[str]
+    lines: list[Line]
+    columns: list[Column] = field(default_factory=list)
+    pairs: set[int] = field(default_factory=set)  # how many common seeds the tests had
+    unranked: bool = False  # whether a baseline, or too small a cell, was left out of the tests
+
+    @property
+    def title(self) -> str:
+        return self.metric.title
+
+    @property
+    def header(self) -> list[str]:
+        names = [*self.row_keys]
+        for column in self.columns:
+            keys = ", ".join(f"{key} {value}" for key, value in zip(self.column_keys, column.values, strict=True))
+            names.append(keys or self.title)
+            if any(column.published):
+                names += [f"{name}, {keys}" if keys else name for name in PUBLISHED]
+        return names
+
+    @property
+    def body(self) -> list[list[str]]:
+        rows = [[*line] for line in self.lines]
+        for column in self.columns:
+            beside: list[tuple[str, ...]] = [*column.beside(self.metric.digits)] or [()] * len(rows)
+            for row, cell, texts in zip(rows, column.cells, beside, strict=True):
+                row += [cell.text(self.metric.digits), *texts]
+        return rows
+
+    @property
+    def best(self) -> set[tuple[int, int]]:
+        """(row, column) of the body"""
+        marked, place = set(), len(self.row_keys)
+        for column in self.columns:
+            marked |= {(line, place) for line in column.best}
+            place += 1 + len(PUBLISHED) * any(column.published)
+        return marked
+
+    @property
+    def seeds(self) -> set[int]:
+        """How many seeds the cells have that have any."""
+        return {cell.n for column in self.columns for cell in column.cells if cell.n}
 
 
 def table(rows: list[Row], expected: list[Row], spec: Spec, metric: Metric) -> Table:
-    """A line for each combination of the rows' keys, a column for each of the columns' keys.
-
-    A column with published values is followed by them, by the difference, and by whether they lie within WITHIN of
-    our standard deviations.
-    """
+    """The table of one metric; `expected` are the configurations that have a line whether they ran or not."""
     if spec.average is not None:
         rows = [*rows, *averaged(rows, expected, spec.keys, spec.average)]
     lines = ordered([*rows, *expected], spec.rows, spec)
     found = cells(rows, spec, metric)
-    made = Table(metric.title, [" ".join(spec.rows)], lines, [[" ".join(line)] for line in lines])
-    for column in ordered([*rows, *expected], spec.columns, spec):
-        mine = {line: found.get((line, column), Cell()) for line in lines}
-        name = ", ".join(f"{key} {value}" for key, value in zip(spec.columns, column, strict=True)) or metric.title
-        for line in _marked(mine, spec, metric, made.pairs):
-            made.best.add((lines.index(line), len(made.header)))
-        made.column(name, [cell.text(metric.digits) for cell in mine.values()])
-        where = [dict(zip(spec.keys, [*line, *column], strict=True)) for line in lines]
-        published = [_published(spec, metric, point) for point in where]
-        if any(published):
-            beside = [_beside(entry, cell, metric) for entry, cell in zip(published, mine.values(), strict=True)]
-            for n, title in enumerate(("published", "difference", f"within {WITHIN} std")):
-                made.column(f"{title}, {name}" if spec.columns else title, [texts[n] for texts in beside])
+    made = Table(metric, spec.rows, spec.columns, lines)
+    for values in ordered([*rows, *expected], spec.columns, spec):
+        column = {line: found.get((line, values), Cell()) for line in lines}
+        marked = _marked(column, spec, made)
+        where = [dict(zip(spec.keys, [*line, *values], strict=True)) for line in lines]
+        published = [_published(spec, metric, at, cell) for at, cell in zip(where, column.values(), strict=True)]
+        best_lines = {lines.index(line) for line in marked}
+        made.columns.append(Column(values, list(column.values()), best_lines, published))
     return made
 
 
 def footnotes(tables: list[Table]) -> list[str]:
     """What the marks of these tables mean."""
-    texts = [text for made in tables for row in made.body for text in row]
-    alone = [f"{ALONE} one seed: no deviation."] if any(ALONE in text for text in texts) else []
+    cells_of = [cell for made in tables for column in made.columns for cell in column.cells]
+    notes = [f"{ALONE} one seed: no deviation."] if any(cell.n == 1 for cell in cells_of) else []
+    if any(any(column.published) for made in tables for column in made.columns):
+        notes.insert(0, f"{INTERVAL}: where one run at our settings lies, mean ± t(n-1, 0.975) s sqrt(1 + 1/n).")
     if not any(made.best for made in tables):
-        return alone
+        return notes
+    left_out = f" Baselines, and cells of fewer than {FEWEST} seeds, are not ranked." * any(t.unranked for t in tables)
     pairs = set().union(*(made.pairs for made in tables))
     if not pairs:
-        return ["Bold: the best mean of a column; without two common seeds nothing could be tested.", *alone]
+        return [f"Bold: no two of these cells have {FEWEST} common seeds, so that none could be tested.", *notes]
     from scipy.special import stdtrit
 
     fewest = min(pairs)
     needed = float(stdtrit(fewest - 1, 1 - LEVEL / 2)) / fewest**0.5
     return [
-        "Bold: the best mean of a column, and all that a paired t-test over the common seeds does not tell from it "
-        f"(two-sided, {100 * LEVEL:g} %, not corrected for many comparisons). With {fewest} seeds it tells only what "
-        f"is {needed:.1f} standard deviations of the paired differences apart: bold is not shown to be worse, which is "
-        "less than equal.",
-        *alone,
+        "Bold: the best mean of a column, and every mean that paired t-tests over the common seeds do not tell from it "
+        f"(two-sided, {100 * LEVEL:g} % for a column together, Holm's correction).{left_out} With {fewest} seeds one "
+        f"such test tells only what is {needed:.1f} standard deviations of the paired differences apart: bold is not "
+        "shown to be worse, which is less than equal.",
+        *notes,
     ]
 
 
@@ -97,35 +163,27 @@ def _rank(value: str, order: dict[str, int]) -> tuple[float, int, str]:
     return (0.0, order.get(value, len(order)), value) if size is None else (size, 0, value)
 
 
-def _marked(mine: dict[Line, Cell], spec: Spec, metric: Metric, pairs: set[int]) -> set[Line]:
-    """The best lines, among those of the same data and labels."""
-    if metric.better is None:
+def _marked(column: dict[Line, Cell], spec: Spec, made: Table) -> set[Line]:
+    """The best lines, among those of the same data and labels. Baselines, and what is unranked, do not compete."""
+    if made.metric.better is None:
         return set()
     apart = [n for n, key in enumerate(spec.rows) if key.split(".")[0] in CONDITIONS]
     groups: dict[Line, dict[Line, Cell]] = {}
-    for line, cell in mine.items():
-        if line[0] not in metric.unranked:
+    for line, cell in column.items():
+        if line[0] in made.metric.unranked or line[0] in spec.baselines or 0 < cell.n < FEWEST:
+            made.unranked = True
+        else:
             groups.setdefault(tuple(line[n] for n in apart), {})[line] = cell
     marked: set[Line] = set()
     for group in groups.values():
-        lines, tested = best(group, metric.better) if len(group) > 1 else (set(), set())
+        lines, tested = best(group, made.metric.better)
         marked |= lines
-        pairs |= tested
+        made.pairs |= tested
     return marked
 
 
-def _published(spec: Spec, metric: Metric, where: dict[str, str]) -> dict[str, Any] | None:
+def _published(spec: Spec, metric: Metric, where: dict[str, str], cell: Cell) -> Published | None:
     for entry in spec.published:
         if entry["metric"] == metric.name and all(where.get(k) == str(v) for k, v in entry["where"].items()):
-            return entry
+            return Published(entry["value"] * metric.factor, str(entry["source"]), cell)
     return None
-
-
-def _beside(entry: dict[str, Any] | None, cell: Cell, metric: Metric) -> tuple[str, str, str]:
-    """The published value with its source's number, the difference, and whether it lies within our deviations."""
-    if entry is None:
-        return DASH, DASH, DASH
-    value = entry["value"] * metric.factor
-    difference = f"{cell.mean - value:+.{metric.digits}f}" if cell.n else DASH
-    inside = ("yes" if abs(cell.mean - value) <= WITHIN * cell.std else "no") if cell.n > 1 else DASH
-    return f"{value:.{metric.digits}f} [{entry['source']}]", difference, inside

@@ -20,14 +20,15 @@ COLOURS = 64
 
 @dataclass(frozen=True)
 class SeedGroup:
-    """The runs that differ in their seeds alone."""
+    """The runs of one configuration, which differ in their seeds alone."""
 
-    keys: dict[str, str]  # what they are, in the order of the table's keys
+    keys: dict[str, str]  # the values of the table's keys
     rows: list[Row]  # one a run
     run: Run | None  # the finished one with the first seed; None where none is
 
     @property
     def titles(self) -> list[str]:
+        """The pictures that its protocols drew."""
         entries = self.run.results.get("protocols", []) if self.run else []
         return [title for entry in entries for title in entry.get("figures", [])]
 
@@ -39,9 +40,9 @@ def seed_groups(rows: list[Row], spec: Spec, runs: dict[str, Run]) -> list[SeedG
         groups[tuple(row[key] for key in keys)].setdefault(row["run"], row)
     made = []
     for values in ordered(rows, keys, spec):
-        mine = sorted(groups[values].values(), key=lambda row: (len(row["seed"]), row["seed"]))
-        finished = [runs[row["run"]] for row in mine if row["metric"] and row["run"] in runs]
-        made.append(SeedGroup(dict(zip(keys, values, strict=True)), mine, finished[0] if finished else None))
+        of_values = sorted(groups[values].values(), key=lambda row: (len(row["seed"]), row["seed"]))
+        finished = [runs[row["run"]] for row in of_values if row["metric"] and row["run"] in runs]
+        made.append(SeedGroup(dict(zip(keys, values, strict=True)), of_values, finished[0] if finished else None))
     return made
 
 

@@ -17,14 +17,16 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 from aeexp.errors import UserError
+from aeexp.runs import records
 from aeexp.runs.facts import environment, peak_memory
-from aeexp.runs.files import read_json, read_yaml, write, write_json, write_yaml
+from aeexp.runs.files import write, write_json, write_yaml
 
 # What of a configuration decides no number of the training: names, places, and what is measured afterwards.
 NOT_IDENTITY = ("runs", "sweep", "force", "fail_fast", "evaluation", "table", "choices", "overrides")
@@ -71,11 +73,11 @@ class Run:
 
     @property
     def config(self) -> dict[str, Any]:
-        return read_yaml(self.path / "config.yaml")
+        return deepcopy(records.config(self.path)) if (self.path / "config.yaml").exists() else {}
 
     @property
     def status(self) -> dict[str, Any]:
-        return read_json(self.path / "status.json")
+        return records.status(self.path)
 
     @property
     def state(self) -> str:
@@ -87,7 +89,7 @@ class Run:
 
     @property
     def results(self) -> dict[str, Any]:
-        return read_json(self.path / "results.json")
+        return records.results(self.path)
 
     @property
     def trained(self) -> bool:
@@ -96,7 +98,7 @@ class Run:
     @property
     def metrics(self) -> dict[str, float]:
         """`<protocol>/<metric>`; of a protocol that ran with several settings, the newest."""
-        return {k: v for entry in self.results.get("protocols", []) for k, v in entry["metrics"].items()}
+        return records.metrics(self.results)
 
     @property
     def numbers(self) -> dict[str, float]:

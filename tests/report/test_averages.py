@@ -49,7 +49,7 @@ def test_what_has_not_run_yet_keeps_the_mean_away():
 def test_a_published_mean_stands_beside_ours():
     entry = {"where": {"model": "vae", "digit": MEAN}, "metric": "auroc", "value": 0.75, "source": 1}
     made = table(ROWS, [], spec(published=[entry], sources={"1": "s"}), spec().metrics[0])
-    assert made.body[-1][2:] == ["0.7500 [1]", "-0.0500", "yes"]
+    assert made.body[-1][2:] == ["0.7500 [1]", "-0.0500", "-1.5008 to 2.9008: inside"]
 
 
 def test_without_a_key_there_is_no_such_line():

@@ -1,0 +1,199 @@
+"""The runs below a directory, and the tables they make."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from aeexp.errors import UserError
+from aeexp.report.collect import DAMAGED, DASH, Row, Runs, collect
+from aeexp.report.forms import latex, markdown, tidy_csv, wide_csv
+from aeexp.report.spec import Metric, Spec
+from aeexp.report.table import Table, footnotes, table
+from aeexp.runs import records
+from aeexp.runs.files import read_yaml
+from aeexp.runs.records import Damaged
+
+PREFERRED = ("reconstruction/squared_error", "linear_probe/accuracy", "linear_probe/accuracy_0.01")
+NAMED = 5  # differing keys that a sentence names
+
+
+class Report:
+    """The runs below a directory, and the table they make: the announced one, or one of whatever varies.
+
+    `by` names the keys of the lines, and everything else that varies makes columns; `metrics` what is shown;
+    `where` keeps the runs of these values, as `model=vae,deep`. UserError where one of them names nothing.
+    """
+
+    def __init__(
+        self, folder: Path, by: Sequence[str] = (), metrics: Sequence[str] = (), where: Sequence[str] = ()
+    ) -> None:
+        self.folder = folder
+        node = announced(folder)
+        spec = Spec.of(node) if node else Spec(str(folder), [], [], [])
+        wanted: dict[str, set[str]] = {}
+        for key, _, values in (text.partition("=") for text in where):
+            wanted.setdefault(key, set()).update(values.split(","))
+        runs = collect(folder, [*spec.keys, *by, *wanted])
+        for key in [*by, *wanted]:
+            _check_key(key, runs)
+        rows = [row for row in runs.rows if all(row[key] in values for key, values in wanted.items())]
+        _check_values(wanted, runs.rows, rows)
+        self.spec = replace(_arranged(spec, rows, runs.varied, by), metrics=_metrics(spec.metrics, rows, metrics))
+        self.rows, self.repeated = one_run_a_seed(folder, rows, self.spec.keys, runs)
+        self.damaged = runs.damaged
+        expected = [dict(point) for point in node.get("expected", [])]
+        # where more varies than was announced, what is missing is no line of its own
+        known = bool(expected) and expected[0].keys() >= set(self.spec.keys)
+        kept = [p for p in expected if all(p.get(key, next(iter(v))) in v for key, v in wanted.items())]
+        self.expected = kept if known else []
+
+    def tables(self) -> list[Table]:
+        return [table(self.rows, self.expected, self.spec, metric) for metric in self.spec.metrics]
+
+    @property
+    def notes(self) -> list[str]:
+        """The table's own, its sources as far as one of their values is shown, and runs that do not count."""
+        shown = {str(entry["source"]) for entry in self.spec.published}
+        sources = [f"[{number}] {source}" for number, source in self.spec.sources.items() if str(number) in shown]
+        return [*self.spec.notes, *sources, *self.repeated]
+
+    def troubles(self) -> list[str]:
+        """What keeps the table from being complete: unfinished, failed and damaged runs."""
+        runs = {row["run"]: row for row in self.rows}.values()
+        missing = sum(row["state"] in ("running", "interrupted") for row in runs)
+        failures = [f"failed: {row['run']}: {row['error']}" for row in runs if row["state"] == "failed"]
+        damages = [*(str(row["error"]) for row in runs if row["state"] == DAMAGED), *self.damaged]
+        unfinished = [f"{missing} of {len(runs)} runs are not finished."] if missing else []
+        return [*unfinished, *failures, *(f"{DAMAGED}: {damage}" for damage in damages)]
+
+    def form(self, name: str) -> str:
+        """markdown, csv or latex"""
+        if name == "csv":
+            return wide_csv(self.rows, self.spec)
+        tables = self.tables()
+        if name == "latex":
+            return latex(self.spec.title, tables, self.notes)
+        return markdown(self.spec.title, tables, [*footnotes(tables), *self.notes, *self.troubles()])
+
+    def files(self, pictures: bool = True) -> dict[str, str | bytes]:
+        """Name and content of every file that a sweep's directory shows of its table, but for its page."""
+        files: dict[str, str | bytes] = {
+            "table.md": self.form("markdown"),
+            "table.csv": self.form("csv"),
+            "table.tex": self.form("latex"),
+            "runs.csv": tidy_csv(self.rows, self.spec.keys),
+        }
+        if pictures and any(row["metric"] for row in self.rows):
+            from aeexp.report.figure import pictures_of
+
+            files |= pictures_of(self.rows, self.spec)
+        return files
+
+
+def announced(folder: Path) -> dict[str, Any]:
+    """The table that a sweep announced for the folder; {} where none did. UserError where the file is damaged."""
+    file = folder / "table.yaml"
+    try:
+        node = read_yaml(file)
+    except (OSError, ValueError, RecursionError):
+        node = None
+    except Exception as error:
+        if not type(error).__module__.startswith("yaml"):
+            raise
+        node = None
+    if not isinstance(node, dict):
+        raise UserError(f"{file} is not the table that a sweep left there: remove it, or launch the sweep again")
+    return node
+
+
+def one_run_a_seed(folder: Path, rows: list[Row], keys: list[str], runs: Runs) -> tuple[list[Row], list[str]]:
+    """The rows of one run for each combination of the keys and seed, and a sentence where there were more.
+
+    Runs of one identity are copies. Of runs that differ in what no key shows, the measured one that ended last counts.
+    """
+    groups: dict[tuple[str, ...], dict[str, bool]] = defaultdict(dict)
+    for row in rows:
+        group = groups[tuple(row[key] for key in [*keys, "seed"])]
+        group[row["run"]] = group.get(row["run"], False) or row["metric"] is not None
+    dropped: set[str] = set()
+    copies, differing = 0, []
+    for place, group in groups.items():
+        if len(group) == 1:
+            continue
+        last = max(group, key=lambda run: (group[run], runs.ended.get(run, ""), run))
+        dropped |= group.keys() - {last}
+        if len({runs.identities.get(run) for run in group}) == 1:
+            copies += len(group) - 1
+        else:
+            differing.append((place, sorted(group)))
+    sentences = [f"{copies} copies of runs are not counted: a seed counts once."] if copies else []
+    if differing:
+        place, names = differing[0]
+        where = _differences(folder, names, runs)
+        sentences.append(
+            f"Of {len(differing)} seeds more than one run was found, of which only the last to end counts: those of "
+            f"{' '.join(place[:-1])}, seed {place[-1]}, differ in {where}, which --by can show."
+        )
+    return [row for row in rows if row["run"] not in dropped], sentences
+
+
+def _differences(folder: Path, names: list[str], runs: Runs) -> str:
+    """The dotted keys in which the configurations of these runs differ."""
+    try:
+        configs = [_flat(records.config(folder / name)) for name in names if runs.identities]
+    except (Damaged, OSError):
+        configs = []
+    keys = sorted({key for config in configs for key in config})
+    shown = [key for key in keys if len({str(config.get(key)) for config in configs}) > 1]
+    shown = [key for key in shown if key.split(".")[0] not in ("overrides", "runs", "sweep", "choices")]
+    return ", ".join(shown[:NAMED]) + (" and more" if len(shown) > NAMED else "") or "a setting"
+
+
+def _flat(node: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(node, dict):
+        return {prefix: node}
+    return {k: v for key, value in node.items() for k, v in _flat(value, f"{prefix}.{key}".lstrip(".")).items()}
+
+
+def _arranged(spec: Spec, rows: list[Row], varied: list[str], by: Sequence[str]) -> Spec:
+    """The spec with a line or a column for everything that varies, so that a cell is of one configuration."""
+    extra = [key for key in varied if key not in spec.keys and _varies(key, rows)]
+    if by:
+        others = [key for key in dict.fromkeys([*spec.columns, *spec.rows, *extra]) if key not in by]
+        return replace(spec, rows=list(by), columns=[key for key in others if _varies(key, rows)])
+    if spec.rows:
+        return replace(spec, rows=[*spec.rows, *extra])
+    columns = [key for key in extra if key == "bottleneck"]
+    return replace(spec, rows=[key for key in extra if key not in columns] or ["model"], columns=columns)
+
+
+def _varies(key: str, rows: list[Row]) -> bool:
+    return len({row[key] for row in rows}) > 1
+
+
+def _metrics(known: list[Metric], rows: list[Row], names: Sequence[str]) -> list[Metric]:
+    measured = list(dict.fromkeys(row["metric"] for row in rows if row["metric"]))
+    titled = {metric.name: metric for metric in known}
+    unknown = [name for name in names if name not in measured and name not in titled]
+    if unknown:
+        raise UserError(f"--metrics {unknown[0]}: not measured; there are {', '.join(measured)}")
+    protocols = [name for name in measured if not name.startswith("training/")]
+    shown = list(names) or list(titled) or [name for name in PREFERRED if name in measured] or protocols
+    return [titled.get(name) or Metric.of(name) for name in shown]
+
+
+def _check_key(key: str, runs: Runs) -> None:
+    if key not in runs.keys and all(row.get(key, DASH) == DASH for row in runs.rows):
+        raise UserError(f"{key} is no key of these runs; there are {', '.join(runs.keys)}, and dotted ones")
+
+
+def _check_values(wanted: dict[str, set[str]], rows: list[Row], kept: list[Row]) -> None:
+    for key, values in wanted.items():
+        there = dict.fromkeys(row[key] for row in rows)
+        unknown = sorted(values - there.keys())
+        if unknown:
+            raise UserError(f"--where {key}={unknown[0]}: there is {', '.join(there)}")
+    if wanted and not kept:
+        raise UserError("no run has all that --where asks for")

@@ -2,28 +2,34 @@
 
 import io
 import textwrap
+from collections.abc import Sequence
+from math import log10
 from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-from aeexp.plots.palette import colour
+from aeexp.plots.palette import MARKERS, colour, line_style, marker
+from aeexp.plots.style import COLUMN, DPI, FONT, width
 from aeexp.report.cells import Cell, Line, cells
 from aeexp.report.collect import Row
 from aeexp.report.spec import Metric, Spec
 from aeexp.report.table import number, ordered
 
-WIDTH = 3.5  # inches
-FONT: Any = {"font.size": 7, "axes.linewidth": 0.6, "lines.linewidth": 1.1, "lines.markersize": 3, "pdf.fonttype": 42}
-GREYS, DASHES = ("0.15", "0.4", "0.6"), ("--", "-.", ":")
-MARKERS = "osD^vP*X"
+STYLE: Any = {"font.size": FONT, "axes.linewidth": 0.6, "lines.linewidth": 1.1, "lines.markersize": 3.5}
+STYLE |= {"pdf.fonttype": 42, "legend.handlelength": 3.2}
+GREYS = ("0.15", "0.4", "0.6")
 WIDE = 20.0  # times the smallest: from here on an axis is logarithmic
+PANEL = 0.8  # of the picture's width, that an axis has
+ROOM = 0.06  # inches between the labels of two ticks
 
 
 def pictures_of(rows: list[Row], spec: Spec) -> dict[str, bytes]:
     """File name to content, for each picture that the table asks for."""
-    with matplotlib.rc_context(FONT):
+    with matplotlib.rc_context(STYLE):
         figures = {}
         if spec.curve and spec.columns:
             figures["table"] = curves(rows, spec)
@@ -41,20 +47,22 @@ def curves(rows: list[Row], spec: Spec) -> Figure:
         found, shown = cells(rows, spec, metric), []
         for line in lines:
             points = [(number(column[0]), cell) for (row, column), cell in found.items() if row == line and cell.finite]
-            mine = sorted(((x, cell) for x, cell in points if x is not None), key=lambda point: point[0])
-            if not mine:
+            curve = sorted(((x, cell) for x, cell in points if x is not None), key=lambda point: point[0])
+            if not curve:
                 continue
-            x, mean = [x for x, _ in mine], [cell.mean for _, cell in mine]
+            x, mean = [x for x, _ in curve], [cell.mean for _, cell in curve]
             axes.plot(x, mean, label=" ".join(line), **looks[line])
-            low, high = zip(*((cell.mean - _spread(cell), cell.mean + _spread(cell)) for _, cell in mine), strict=True)
+            low, high = zip(*((cell.mean - _spread(cell), cell.mean + _spread(cell)) for _, cell in curve), strict=True)
             axes.fill_between(x, low, high, alpha=0.2, color=looks[line]["color"], linewidth=0)
             sizes |= set(x)
             shown += mean if line[0] not in metric.unranked else []
-        axes.set(xscale="log", yscale=_scale(shown), xlabel=spec.columns[0])
-        axes.set_title(_folded(metric.title), fontsize=7)
+        axes.set(xscale=_scale([*sizes], 2.0), yscale=_scale(shown), xlabel=spec.columns[0])
+        axes.set_title(_folded(metric.title), fontsize=FONT)
+        _plain(axes.yaxis)
     for axes in panels:
-        axes.set_xticks(sorted(sizes), [f"{size:g}" for size in sorted(sizes)])
-        axes.tick_params(axis="x", which="minor", bottom=False)
+        ticks = spaced(sorted(sizes), axes.get_xscale())
+        axes.set_xticks(sorted(sizes), [f"{size:g}" if size in ticks else "" for size in sorted(sizes)])
+        axes.xaxis.set_minor_locator(NullLocator())
     _legend(figure, panels[0])
     return figure
 
@@ -75,10 +83,10 @@ def pareto(rows: list[Row], spec: Spec) -> Figure:
     figure, (axes,) = _panels(1, height=2.7)
     columns = ordered(rows, spec.columns, spec)
     for line in ordered(rows, spec.rows, spec):
-        mine = [(size, *drawn[line, column]) for size, column in enumerate(columns) if (line, column) in drawn]
+        places = [(size, *drawn[line, column]) for size, column in enumerate(columns) if (line, column) in drawn]
         look = {**looks[line], "linestyle": "none", "markeredgewidth": 0, "elinewidth": 0.6}
-        for n, (size, a, b) in enumerate(mine):
-            label = " ".join(line) if n == len(mine) // 2 else None
+        for n, (size, a, b) in enumerate(places):
+            label = " ".join(line) if n == len(places) // 2 else None
             look["markersize"] = 2.5 + 0.7 * size
             axes.errorbar(a.mean, b.mean, _spread(b), _spread(a), label=label, **look)
     means = [(a.mean, b.mean) for a, b in drawn.values()]
@@ -86,10 +94,12 @@ def pareto(rows: list[Row], spec: Spec) -> Figure:
         steps = "steps-post" if x.better == "lower" else "steps-pre"
         axes.plot(*zip(*front(means, x, y), strict=True), "k:", drawstyle=steps, linewidth=0.9, label="front")
     axes.set(xscale=_scale([a for a, _ in means]), yscale=_scale([b for _, b in means]))
+    _plain(axes.xaxis)
+    _plain(axes.yaxis)
     axes.set_xlabel(_folded(x.title))
     axes.set_ylabel(_folded(y.title, 36))
     if len(columns) > 1:
-        axes.set_title(f"larger: larger {', '.join(spec.columns)}", fontsize=7)
+        axes.set_title(f"larger: larger {', '.join(spec.columns)}", fontsize=FONT)
     _legend(figure, axes)
     return figure
 
@@ -105,22 +115,34 @@ def front(points: list[tuple[float, float]], x: Metric, y: Metric) -> list[tuple
 
 
 def styles(rows: list[Row], spec: Spec) -> dict[Line, dict[str, Any]]:
-    """A model has its colour; baselines are grey; lines of one model differ by their markers."""
-    lines = ordered(rows, spec.rows, spec)
+    """A model has its colour, marker and line style; baselines are grey; lines of one model differ by their markers."""
     looks: dict[Line, dict[str, Any]] = {}
-    for line in lines:
-        like = sum(other[0] == line[0] for other in looks)
-        marker = MARKERS[like % len(MARKERS)]
-        if line[0] not in spec.baselines:
-            looks[line] = {"color": colour(line[0]), "linestyle": "-", "marker": marker}
-        else:
-            number = spec.baselines.index(line[0])
-            looks[line] = {"color": GREYS[number % 3], "linestyle": DASHES[number % 3], "marker": marker}
+    for line in ordered(rows, spec.rows, spec):
+        model = line[0]
+        like = sum(other[0] == model for other in looks)
+        own = MARKERS[(MARKERS.index(marker(model)) + like) % len(MARKERS)]
+        shade: Any = colour(model)
+        if model in spec.baselines:
+            shade = GREYS[spec.baselines.index(model) % len(GREYS)]
+        looks[line] = {"color": shade, "linestyle": line_style(model), "marker": own}
     return looks
 
 
+def spaced(values: Sequence[float], scale: str) -> list[float]:
+    """Those of the sorted values whose labels do not overlap on an axis that the values fill, the ends first."""
+    places = [log10(value) if scale == "log" else value for value in values]
+    length = (places[-1] - places[0]) or 1.0
+    spots = [PANEL * COLUMN * (place - places[0]) / length for place in places]
+    halves = [width(f"{value:g}", FONT) / 2 for value in values]
+    kept: list[int] = []
+    for n in dict.fromkeys([0, len(values) - 1, *range(len(values))]):
+        if all(abs(spots[n] - spots[m]) > halves[n] + halves[m] + ROOM for m in kept):
+            kept.append(n)
+    return [values[n] for n in sorted(kept)]
+
+
 def _panels(n: int, height: float) -> tuple[Figure, list[Axes]]:
-    figure = Figure(figsize=(WIDTH, n * height + 0.6), dpi=250, layout="constrained")
+    figure = Figure(figsize=(COLUMN, n * height + 0.6), dpi=DPI, layout="constrained")
     panels = list(figure.subplots(n, 1, squeeze=False)[:, 0])
     for axes in panels:
         axes.grid(alpha=0.25, linewidth=0.4)
@@ -141,8 +163,18 @@ def _spread(cell: Cell) -> float:
     return cell.std if cell.n > 1 else 0.0
 
 
-def _scale(values: list[float]) -> str:
-    return "log" if values and min(values) > 0 and max(values) > WIDE * min(values) else "linear"
+def _scale(values: list[float], wide: float = WIDE) -> str:
+    return "log" if values and min(values) > 0 and max(values) > wide * min(values) else "linear"
+
+
+def _plain(axis: Axis) -> None:
+    """A logarithmic axis has ticks at 1, 2 and 5 times the powers of ten, with plain numbers."""
+    if axis.get_scale() == "log":
+        low, high = sorted(axis.get_view_interval())
+        subs = (1.0, 2.0, 5.0) if high / low < 1e3 else (1.0,)
+        axis.set_major_locator(LogLocator(subs=subs, numticks=20))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_minor_formatter(NullFormatter())
 
 
 def bytes_of(figure: Figure, form: str) -> bytes:

@@ -4,7 +4,8 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from aeexp.plots.palette import colour, marker
-from aeexp.report.figure import FONT, WIDTH, bytes_of
+from aeexp.plots.style import COLUMN, DPI, FONT
+from aeexp.report.figure import STYLE, bytes_of
 from aeexp.runs.events import curve, read
 from aeexp.runs.run import Run
 
@@ -14,14 +15,14 @@ WIDE = 10.0  # times the smallest: from here on the axis is logarithmic
 
 def learning_curves(title: str, runs: dict[str, list[Run]]) -> bytes | None:
     """PNG of a line for each run of each model, dashed where nothing was trained; None where there is nothing."""
-    with matplotlib.rc_context(FONT):
-        figure = Figure(figsize=(WIDTH, 2.6), dpi=200, layout="constrained")
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(COLUMN, 2.6), dpi=DPI, layout="constrained")
         axes = figure.subplots()
         levels = [level for model, of_model in runs.items() for run in of_model for level in _draw(axes, model, run)]
         if not levels:
             return None
         axes.set(xlabel="epoch", ylabel=TERM, yscale="log" if max(levels) > WIDE * min(levels) else "linear")
-        axes.set_title(title, fontsize=7)
+        axes.set_title(title, fontsize=FONT)
         axes.grid(alpha=0.25, linewidth=0.4)
         handles = {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
         figure.legend(handles.values(), handles, loc="outside lower center", ncols=3, frameon=False)

@@ -11,6 +11,7 @@ from aeexp.report.escape import latex as tex
 from aeexp.report.table import PUBLISHED, Column, Table, footnotes
 
 SIZES = {57: r"\normalsize", 67: r"\small", 75: r"\footnotesize"}  # characters on a line of an article
+BREAK = r"\\"
 OURS = 2  # columns of the tabular for a mean and its deviation
 
 
@@ -21,7 +22,7 @@ def latex(title: str, tables: list[Table], notes: list[str]) -> str:
 
 def _float(title: str, table: Table, notes: list[str]) -> str:
     body = [" & ".join(row) + r" \\" for row in _rows(table)]
-    remarks = [rf"\par\smallskip\footnotesize {tex(note)}" for note in [*footnotes([table]), *notes]]
+    remarks = [rf"\par\smallskip\footnotesize\raggedright {tex(note)}" for note in [*footnotes([table]), *notes]]
     return "\n".join(
         [
             r"\begin{table}[ht]",
@@ -60,6 +61,7 @@ def _header(table: Table) -> list[str]:
         names = [[ours, *map(tex, PUBLISHED)] if any(c.published) else [ours] for c in table.columns]
         lines.append(" & ".join([*[""] * len(keys), *(name for group in names for name in group)]) + r" \\")
     *above, last = lines
+    last = last.partition(BREAK)[0] + BREAK  # the rule below the header is enough for it
     return [*above, " & ".join(keys) + last.removeprefix(" & " * (len(keys) - 1))]
 
 
@@ -72,7 +74,7 @@ def _spans(table: Table, depth: int, names: list[str]) -> str:
         cells.append(rf"\multicolumn{{{width}}}{{c}}{{{tex(name)}}}")
         rules.append(rf"\cmidrule(lr){{{first}-{first + width - 1}}}")
         first += width
-    return " & ".join(cells) + r" \\ " + " ".join(rules)
+    return " & ".join(cells) + rf" {BREAK} " + " ".join(rules)
 
 
 def _rows(table: Table) -> list[list[str]]:

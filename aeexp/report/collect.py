@@ -41,6 +41,7 @@ class Runs:
     keys: list[str]  # keys that a query may name; and any dotted one
     identities: dict[str, str] = field(default_factory=dict)  # by run
     ended: dict[str, str] = field(default_factory=dict)  # by run, the time
+    untrained: set[str] = field(default_factory=set)  # runs of models that nothing trains
     damaged: list[str] = field(default_factory=list)  # a sentence for each run whose configuration cannot be read
 
 
@@ -59,9 +60,8 @@ def collect(folder: Path, keys: Iterable[str]) -> Runs:
     runs = Runs([], [key for key in varied if key not in NOT_HYPERPARAMETERS], [*named, "seed"], damaged=damaged)
     for path, config in configs.items():
         name = name_of(path, folder)
-        rows, ended = _rows(Run(path), config, wanted, name)
-        runs.rows.extend(rows)
-        runs.identities[name], runs.ended[name] = identity(config), ended
+        runs.identities[name] = identity(config)
+        _add(runs, Run(path), name, {key: parameter(config, key) for key in wanted} | {"seed": str(config["seed"])})
     return runs
 
 
@@ -108,17 +108,21 @@ def parameter(config: dict[str, Any], key: str) -> str:
     return DASH if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _rows(run: Run, config: dict[str, Any], keys: list[str], name: str) -> tuple[list[Row], str]:
-    """The rows of one run, and when it ended."""
-    row: Row = {key: parameter(config, key) for key in keys} | {"seed": str(config["seed"]), "run": name}
+def _add(runs: Runs, run: Run, name: str, keys: Row) -> None:
+    """Adds the rows of one run, and what else its records say."""
+    row: Row = {**keys, "run": name}
     try:
         status, results = run.status, run.results
         row |= {"state": run.state, "error": status.get("error")}
     except Damaged as error:
-        return [{**row, "state": DAMAGED, "error": str(error), "metric": None, "value": None}], ""
+        runs.rows.append({**row, "state": DAMAGED, "error": str(error), "metric": None, "value": None})
+        return
     numbers = {**records.metrics(results), **records.training(results)} if results.get("protocols") else {}
     measured = [{**row, "metric": metric, "value": value} for metric, value in numbers.items()]
-    return measured or [{**row, "metric": None, "value": None}], str(status.get("ended", ""))
+    runs.rows.extend(measured or [{**row, "metric": None, "value": None}])
+    runs.ended[name] = str(status.get("ended", ""))
+    if results.get("training", {}).get("best") == {}:  # no epoch was the best
+        runs.untrained.add(name)
 
 
 def _stored(file: Path, keys: list[str]) -> Runs:

@@ -2,6 +2,7 @@
 
 import matplotlib
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from aeexp.plots.palette import colour, marker
 from aeexp.plots.style import COLUMN, DPI, FONT
@@ -22,6 +23,7 @@ def learning_curves(title: str, runs: dict[str, list[Run]]) -> bytes | None:
         if not levels:
             return None
         axes.set(xlabel="epoch", ylabel=TERM, yscale="log" if max(levels) > WIDE * min(levels) else "linear")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.set_title(title, fontsize=FONT)
         axes.grid(alpha=0.25, linewidth=0.4)
         handles = {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}

@@ -1,6 +1,5 @@
 """The runs below a directory, and the tables they make."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -8,15 +7,13 @@ from typing import Any
 
 from aeexp.errors import UserError
 from aeexp.report.collect import DAMAGED, DASH, Row, Runs, collect
+from aeexp.report.duplicates import one_run_a_seed
 from aeexp.report.forms import latex, markdown, tidy_csv, wide_csv
 from aeexp.report.spec import Metric, Spec
 from aeexp.report.table import Table, footnotes, table
-from aeexp.runs import records
 from aeexp.runs.files import read_yaml
-from aeexp.runs.records import Damaged
 
 PREFERRED = ("reconstruction/squared_error", "linear_probe/accuracy", "linear_probe/accuracy_0.01")
-NAMED = 5  # differing keys that a sentence names
 
 
 class Report:
@@ -40,7 +37,8 @@ class Report:
             _check_key(key, runs)
         rows = [row for row in runs.rows if all(row[key] in values for key, values in wanted.items())]
         _check_values(wanted, runs.rows, rows)
-        self.spec = replace(_arranged(spec, rows, runs.varied, by), metrics=_metrics(spec.metrics, rows, metrics))
+        spec = replace(_arranged(spec, rows, runs.varied, by), metrics=_metrics(spec.metrics, rows, metrics))
+        self.spec = spec if node else replace(spec, baselines=_baselines(rows, spec.rows[0], runs))
         self.rows, self.repeated = one_run_a_seed(folder, rows, self.spec.keys, runs)
         self.damaged = runs.damaged
         expected = [dict(point) for point in node.get("expected", [])]
@@ -108,55 +106,6 @@ def announced(folder: Path) -> dict[str, Any]:
     return node
 
 
-def one_run_a_seed(folder: Path, rows: list[Row], keys: list[str], runs: Runs) -> tuple[list[Row], list[str]]:
-    """The rows of one run for each combination of the keys and seed, and a sentence where there were more.
-
-    Runs of one identity are copies. Of runs that differ in what no key shows, the measured one that ended last counts.
-    """
-    groups: dict[tuple[str, ...], dict[str, bool]] = defaultdict(dict)
-    for row in rows:
-        group = groups[tuple(row[key] for key in [*keys, "seed"])]
-        group[row["run"]] = group.get(row["run"], False) or row["metric"] is not None
-    dropped: set[str] = set()
-    copies, differing = 0, []
-    for place, group in groups.items():
-        if len(group) == 1:
-            continue
-        last = max(group, key=lambda run: (group[run], runs.ended.get(run, ""), run))
-        dropped |= group.keys() - {last}
-        if len({runs.identities.get(run) for run in group}) == 1:
-            copies += len(group) - 1
-        else:
-            differing.append((place, sorted(group)))
-    sentences = [f"{copies} copies of runs are not counted: a seed counts once."] if copies else []
-    if differing:
-        place, names = differing[0]
-        where = _differences(folder, names, runs)
-        sentences.append(
-            f"Of {len(differing)} seeds more than one run was found, of which only the last to end counts: those of "
-            f"{' '.join(place[:-1])}, seed {place[-1]}, differ in {where}, which --by can show."
-        )
-    return [row for row in rows if row["run"] not in dropped], sentences
-
-
-def _differences(folder: Path, names: list[str], runs: Runs) -> str:
-    """The dotted keys in which the configurations of these runs differ."""
-    try:
-        configs = [_flat(records.config(folder / name)) for name in names if runs.identities]
-    except (Damaged, OSError):
-        configs = []
-    keys = sorted({key for config in configs for key in config})
-    shown = [key for key in keys if len({str(config.get(key)) for config in configs}) > 1]
-    shown = [key for key in shown if key.split(".")[0] not in ("overrides", "runs", "sweep", "choices")]
-    return ", ".join(shown[:NAMED]) + (" and more" if len(shown) > NAMED else "") or "a setting"
-
-
-def _flat(node: Any, prefix: str = "") -> dict[str, Any]:
-    if not isinstance(node, dict):
-        return {prefix: node}
-    return {k: v for key, value in node.items() for k, v in _flat(value, f"{prefix}.{key}".lstrip(".")).items()}
-
-
 def _arranged(spec: Spec, rows: list[Row], varied: list[str], by: Sequence[str]) -> Spec:
     """The spec with a line or a column for everything that varies, so that a cell is of one configuration."""
     extra = [key for key in varied if key not in spec.keys and _varies(key, rows)]
@@ -171,6 +120,12 @@ def _arranged(spec: Spec, rows: list[Row], varied: list[str], by: Sequence[str])
 
 def _varies(key: str, rows: list[Row]) -> bool:
     return len({row[key] for row in rows}) > 1
+
+
+def _baselines(rows: list[Row], key: str, runs: Runs) -> list[str]:
+    """The values of a key whose models nothing trains."""
+    trained = {row[key] for row in rows if row["run"] not in runs.untrained}
+    return [value for value in dict.fromkeys(row[key] for row in rows) if value not in trained]
 
 
 def _metrics(known: list[Metric], rows: list[Row], names: Sequence[str]) -> list[Metric]:

@@ -14,7 +14,8 @@ from PIL import Image
 from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard import SummaryWriter
 
-from aeexp.report import refresh, show_page, thumbnails
+from aeexp.plots.palette import MARKERS
+from aeexp.report import learning, refresh, show_page, thumbnails
 from aeexp.report.learning import learning_curves
 from aeexp.report.report import Report
 from aeexp.report.sweep import announce, form
@@ -221,3 +222,43 @@ def test_it_works_in_a_browser_from_a_file(sweep, tmp_path):
         before = ask(width)
         ask("document.querySelector('img[alt=\"vae b: samples\"]').click()")
         assert ask(width) == thumbnails.WIDEST > before
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed here")
+def test_rows_are_sorted_by_a_click_searched_by_words_and_dark_where_the_system_is(sweep, tmp_path):
+    def ask(expression):
+        return page("Runtime.evaluate", expression=expression, returnByValue=True)["result"].get("value")
+
+    first = (
+        "[...document.querySelectorAll('.result tbody tr')].filter(r => r.offsetHeight).map(r => r.innerText.trim())"
+    )
+    with chromium(tmp_path) as page:
+        text_of(page, f"file://{sweep / 'index.html'}", "Learning", "it broke")
+        value = "[...document.querySelectorAll('.result tbody tr')].map(r => parseFloat(r.children[1].innerText))"
+        ask("document.querySelectorAll('.result thead th')[1].click()")
+        rising = [x for x in ask(value) if x is not None]
+        assert rising == sorted(rising) and len(rising) > 1
+        ask("document.querySelectorAll('.result thead th')[1].click()")
+        assert [x for x in ask(value) if x is not None] == rising[::-1]
+        ask("document.querySelector('[type=search]').value = 'pca'; document.querySelector('#filter').oninput()")
+        assert [row.split()[0] for row in ask(first)] == ["pca"]
+        paper = "getComputedStyle(document.body).backgroundColor"
+        assert ask(paper) == "rgb(255, 255, 255)"
+        page("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark"}])
+        assert ask(paper) == "rgb(22, 24, 28)"
+        assert ask("document.querySelector('a').protocol") == "file:"
+        assert ask("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_a_curve_of_one_epoch_is_a_point(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(learning, "bytes_of", lambda figure, form: drawn.append(figure) or b"")
+    for n, values in enumerate(((5.0,), (5.0, 4.0))):
+        run = a_run(tmp_path, "vae", "b", n)
+        with SummaryWriter(str(run.path)) as board:
+            for step, value in enumerate(values):
+                board.add_scalar("val/squared_error", value, step)
+        learning_curves("b", {"vae": [run]})
+    markers = [figure.axes[0].lines[0].get_marker() for figure in drawn]
+    assert markers[0] in MARKERS
+    assert markers[1] in ("", "None")

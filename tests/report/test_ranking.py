@@ -6,13 +6,14 @@ from statistics import mean, stdev
 import numpy as np
 import pytest
 from scipy.stats import t, ttest_rel
-from stored_runs import SEEDS, TABLE, a_sweep, bold, finish, shown
+from stored_runs import SEEDS, TABLE, a_sweep, bold, config, finish, shown
 
 from aeexp.report import ranking
 from aeexp.report.cells import Cell
 from aeexp.report.report import Report
 from aeexp.report.spec import Metric
 from aeexp.report.sweep import announce
+from aeexp.runs.run import Run, directory
 
 
 @pytest.fixture
@@ -171,3 +172,16 @@ def test_one_seed_says_nothing_about_whether_a_published_value_is_inside(sweep):
     where = {"model": "pca", "bottleneck": 2}
     announce(sweep, {**TABLE, "published": [{**TABLE["published"][0], "where": where}]}, [])
     assert shown(sweep)["pca"]["95 % interval, bottleneck 2"] == "—"
+
+
+def test_without_an_announced_table_a_model_that_nothing_trains_is_a_baseline(tmp_path):
+    for model, value, best in (("vae", 0.5, {"val/loss": 1.0}), ("deep", 0.3, {"val/loss": 1.0}), ("pca", 0.9, {})):
+        for seed in range(3):
+            given = config(tmp_path, model, 2, seed)
+            run = Run(directory(given))
+            with run.working(given):
+                run.mark_trained({"best": best})
+                metrics = {"probe/accuracy": value + seed / 100}
+                run.add({"protocol": "probe", "settings": {}, "metrics": metrics}, {})
+    assert Report(tmp_path / "s").spec.baselines == ["pca"]
+    assert {row for row, _ in bold(tmp_path / "s")} == {"vae"}

@@ -135,7 +135,8 @@ def _metrics(known: list[Metric], rows: list[Row], names: Sequence[str]) -> list
     if unknown:
         raise UserError(f"--metrics {unknown[0]}: not measured; there are {', '.join(measured)}")
     protocols = [name for name in measured if not name.startswith("training/")]
-    shown = list(names) or list(titled) or [name for name in PREFERRED if name in measured] or protocols
+    recorded = [name for name in titled if not name.startswith("training/") or name in measured]
+    shown = list(names) or recorded or [name for name in PREFERRED if name in measured] or protocols
     return [titled.get(name) or Metric.of(name) for name in shown]
 
 

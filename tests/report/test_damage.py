@@ -9,7 +9,7 @@ from stored_runs import TABLE, a_sweep, config, finish, shown
 
 from aeexp.errors import UserError
 from aeexp.report.report import Report
-from aeexp.report.sweep import form, refresh
+from aeexp.report.sweep import announce, form, refresh
 from aeexp.runs.run import Run, directory
 
 RECORDS = ("config.yaml", "status.json", "results.json")
@@ -110,6 +110,10 @@ def test_facts_of_the_training_are_metrics(tmp_path):
         run.add({"protocol": "probe", "settings": {}, "metrics": {"probe/accuracy": 0.5}}, {})
     assert "12.0000†" in Report(tmp_path / "s", metrics=["training/epochs"]).form("markdown")
     assert [metric.name for metric in Report(tmp_path / "s").spec.metrics] == ["probe/accuracy"]
+    metrics = {"probe/accuracy": {}, "training/epochs": {}, "training/weight": {}}
+    announce(tmp_path / "s", {**TABLE, "metrics": metrics}, [])
+    shown_metrics = [metric.name for metric in Report(tmp_path / "s").spec.metrics]
+    assert shown_metrics == ["probe/accuracy", "training/epochs"]  # a fact that no run has is no table of dashes
 
 
 def test_the_page_of_damaged_runs_is_whole(sweep):

@@ -132,8 +132,9 @@ def test_a_mistake_in_a_tables_file_is_refused_before_the_sweep(tmp_path, change
 
 
 def test_the_tables_of_the_project_are_understood():
-    tables = [Spec.of(read_yaml(file)["table"]) for file in (ROOT / "configs" / "table").glob("*.yaml")]
-    assert len(tables) >= 2
+    nodes = [read_yaml(file)["table"] for file in (ROOT / "configs" / "table").glob("*.yaml")]
+    assert len([Spec.of(node) for node in nodes]) >= 4
+    assert all(len(node["sweep"]["seed"]) >= 5 for node in nodes)  # what is stored can be tested
 
 
 def test_all_forms_are_written_and_the_csv_holds_the_numbers(sweep):
@@ -184,7 +185,13 @@ def test_a_sweep_that_still_runs_has_a_table_that_says_so(sweep):
 
 
 @pytest.mark.parametrize(
-    ("form", "sign"), [("markdown", "| vae"), ("csv", "model,bottleneck,probe/accuracy mean"), ("latex", "\\toprule")]
+    ("form", "sign"),
+    [
+        ("markdown", "| vae"),
+        ("csv", "model,bottleneck,probe/accuracy mean"),
+        ("latex", "\\toprule"),
+        ("html", "</html>"),
+    ],
 )
 def test_the_program_prints_the_table_and_needs_no_torch(sweep, form, sign):
     blind = "import sys, runpy; sys.modules['torch'] = sys.modules['hydra'] = None; "

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from aeexp.errors import UserError
+from aeexp.report.escape import printable
 from aeexp.report.report import Report
 from aeexp.report.sweep import FORMS, form, form_of, write_all, write_page
 from aeexp.runs.files import write
@@ -37,7 +38,7 @@ def main() -> None:
         else:
             write(given.output, form(report, given.format or form_of(given.output), given.output.parent))
     except UserError as error:
-        sys.exit(f"error: {error}")
+        sys.exit(printable(f"error: {error}"))
     except OSError as error:
         sys.exit(f"error: {error.filename}: {error.strerror}")
 

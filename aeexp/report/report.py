@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from aeexp.errors import UserError
 from aeexp.report.collect import DAMAGED, DASH, Row, Runs, collect
@@ -11,7 +10,7 @@ from aeexp.report.duplicates import one_run_a_seed
 from aeexp.report.forms import latex, markdown, tidy_csv, wide_csv
 from aeexp.report.spec import Metric, Spec
 from aeexp.report.table import Table, footnotes, table
-from aeexp.runs.files import read_yaml
+from aeexp.runs import records
 
 PREFERRED = ("reconstruction/squared_error", "linear_probe/accuracy", "linear_probe/accuracy_0.01")
 
@@ -27,7 +26,7 @@ class Report:
         self, folder: Path, by: Sequence[str] = (), metrics: Sequence[str] = (), where: Sequence[str] = ()
     ) -> None:
         self.folder = folder
-        node = announced(folder)
+        node = records.table(folder)
         spec = Spec.of(node) if node else Spec(str(folder), [], [], [])
         wanted: dict[str, set[str]] = {}
         for key, _, values in (text.partition("=") for text in where):
@@ -88,22 +87,6 @@ class Report:
 
             files |= pictures_of(self.rows, self.spec)
         return files
-
-
-def announced(folder: Path) -> dict[str, Any]:
-    """The table that a sweep announced for the folder; {} where none did. UserError where the file is damaged."""
-    file = folder / "table.yaml"
-    try:
-        node = read_yaml(file)
-    except (OSError, ValueError, RecursionError):
-        node = None
-    except Exception as error:
-        if not type(error).__module__.startswith("yaml"):
-            raise
-        node = None
-    if not isinstance(node, dict):
-        raise UserError(f"{file} is not the table that a sweep left there: remove it, or launch the sweep again")
-    return node
 
 
 def _arranged(spec: Spec, rows: list[Row], varied: list[str], by: Sequence[str]) -> Spec:

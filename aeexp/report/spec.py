@@ -1,4 +1,4 @@
-"""What a table shows; `configs/table/*.yaml` says it."""
+"""The specification of a table: its rows, columns, metrics and published values, as in `configs/table/*.yaml`."""
 
 import re
 from dataclasses import dataclass, field, fields
@@ -7,7 +7,7 @@ from typing import Any
 from aeexp.errors import UserError
 
 # The direction of a metric about which the table says nothing. Nats are not here: two likelihoods' do not compare.
-PLAIN = {"accuracy": "higher", "psnr": "higher", "ssim": "higher", "squared_error": "lower"}
+DIRECTIONS = {"accuracy": "higher", "psnr": "higher", "ssim": "higher", "squared_error": "lower"}
 ELSEWHERE = {"sweep", "expected"}  # what else stands in a table's file
 
 
@@ -24,10 +24,10 @@ class Metric:
 
     @classmethod
     def of(cls, name: str, settings: dict[str, Any] | None = None) -> "Metric":
-        """Without a word about it, the direction is that of the last part of the name, a number at its end left off."""
-        plain = PLAIN.get(re.sub(r"_[\d.]+$", "", name.rpartition("/")[2]))
-        given = {"title": name, "better": plain, **(settings or {})}
-        _known(cls, given, f"table.metrics.{name}")
+        """The default direction is that of the last part of the name, a number at its end left off."""
+        direction = DIRECTIONS.get(re.sub(r"_[\d.]+$", "", name.rpartition("/")[2]))
+        given = {"title": name, "better": direction, **(settings or {})}
+        _check_names(cls, given, f"table.metrics.{name}")
         if given["better"] not in ("lower", "higher", None):
             raise UserError(f"table.metrics.{name}.better={given['better']}: choose lower, higher or null")
         return cls(name, **given)
@@ -52,11 +52,11 @@ class Spec:
 
     @classmethod
     def of(cls, node: dict[str, Any]) -> "Spec":
-        """UserError where the table's file says what no table understands."""
-        _known(cls, {key: value for key, value in node.items() if key not in ELSEWHERE}, "table")
+        """UserError where the table's file has a key that no table has."""
+        _check_names(cls, {key: value for key, value in node.items() if key not in ELSEWHERE}, "table")
         metrics = [Metric.of(name, settings) for name, settings in node["metrics"].items()]
-        anomalous = [name for name in node.get("pareto", []) if name not in node["metrics"]]
-        if anomalous or len(node.get("pareto", [])) not in (0, 2):
+        unknown = [name for name in node.get("pareto", []) if name not in node["metrics"]]
+        if unknown or len(node.get("pareto", [])) not in (0, 2):
             raise UserError(f"table.pareto={node['pareto']}: give two of {', '.join(node['metrics'])}")
         order = {key: list(map(str, values)) for key, values in node.get("sweep", {}).items()}
         kept = {key: value for key, value in node.items() if key not in ELSEWHERE}
@@ -67,8 +67,8 @@ class Spec:
         return [*self.rows, *self.columns]
 
 
-def _known(cls: type, given: dict[str, Any], where: str) -> None:
+def _check_names(cls: type, given: dict[str, Any], where: str) -> None:
     names = [f.name for f in fields(cls) if f.name not in ("name", "order")]
-    anomalous = [key for key in given if key not in names]
-    if anomalous:
-        raise UserError(f"{where} has no {anomalous[0]}: there are {', '.join(names)}")
+    unknown = [key for key in given if key not in names]
+    if unknown:
+        raise UserError(f"{where} has no {unknown[0]}: there are {', '.join(names)}")

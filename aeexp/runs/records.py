@@ -1,4 +1,4 @@
-"""The stored records of a run, config.yaml, status.json and results.json, read through a schema.
+"""The stored records of a run, config.yaml, status.json and results.json, and a sweep's table.yaml, through a schema.
 
 A file that does not fit its schema raises Damaged, which names the file and what is wrong with it. The limits on size,
 nesting and aliases keep a file from somebody else from taking the memory or the stack of the process that reads it.
@@ -17,9 +17,10 @@ import yaml
 
 from aeexp.errors import UserError
 
-LARGEST = {"config.yaml": 2**20, "status.json": 2**20, "results.json": 2**25}  # bytes
+RECORDS = ("config.yaml", "status.json", "results.json")
+LARGEST = {"config.yaml": 2**20, "status.json": 2**20, "results.json": 2**25, "table.yaml": 2**25}  # bytes
 DEEPEST = 50  # brackets within brackets, or indented blocks within blocks
-ALIASES = 20  # of YAML: n of them within one another expand to 2^n values and more
+ALIASES = 20  # of YAML: n within one another expand to 2^n values and more
 EVERY = "*"  # in a schema: every value of a mapping
 NESTED = re.compile(rf"^(?:  |- ){{{DEEPEST}}}", re.M)
 ALIAS = re.compile(r"(?:^|[\s\[{,:-])\*\w")
@@ -38,6 +39,11 @@ def _measured(node: Any) -> bool:
     return node is None or _number(node) or node in (math.inf, -math.inf)
 
 
+def _settings(node: Any) -> bool:
+    """A mapping, or nothing."""
+    return node is None or isinstance(node, dict)
+
+
 SCHEMAS: dict[str, Any] = {
     "config.yaml": {"choices": dict, "overrides": dict, "seed": int, "data": dict, "bottleneck": dict},
     "status.json": {"state": str},
@@ -45,15 +51,33 @@ SCHEMAS: dict[str, Any] = {
         "training": dict,
         "protocols": [{"protocol": str, "settings": dict, "metrics": {EVERY: _measured}, "figures": [str]}],
     },
+    "table.yaml": {
+        "title": str,
+        "rows": [str],
+        "columns": [str],
+        "metrics": {EVERY: _settings},
+        "baselines": list,
+        "notes": [str],
+        "sources": dict,
+        "published": [{"where": dict, "metric": str, "value": _number}],
+        "sweep": {EVERY: list},
+        "expected": [dict],
+    },
 }
-REQUIRED = {"config.yaml": {*SCHEMAS["config.yaml"]}, "status.json": {"state"}, "results.json": set()}
-WORDS = {dict: "a mapping", list: "a list", str: "a text", int: "a whole number", _measured: "a number"}
+REQUIRED: dict[str, set[str]] = {
+    "config.yaml": {*SCHEMAS["config.yaml"]},
+    "status.json": {"state"},
+    "results.json": set(),
+    "table.yaml": {"title", "rows", "columns", "metrics"},
+}
+WORDS: dict[Any, str] = {dict: "a mapping", list: "a list", str: "a text", int: "a whole number"}
+WORDS |= {_measured: "a number", _number: "a number", _settings: "a mapping"}
 
 
 def directories(folder: Path) -> Iterator[Path]:
     """The directories below a folder, itself included, that hold a record of a run, in the order of their names."""
     for path, folders, files in os.walk(folder):
-        if not LARGEST.keys().isdisjoint([*folders, *files]):
+        if not {*RECORDS}.isdisjoint([*folders, *files]):
             folders.clear()  # runs do not lie within runs
             yield Path(path)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
@@ -73,6 +97,15 @@ def status(run: Path) -> dict[str, Any]:
 def results(run: Path) -> dict[str, Any]:
     """What a run measured; {} where nothing is stored yet."""
     return _json(run / "results.json")
+
+
+def table(folder: Path) -> dict[str, Any]:
+    """The table that a sweep announced for its folder; {} where none did."""
+    file = folder / "table.yaml"
+    try:
+        return _checked(file, _yaml(file, _text(file)))
+    except FileNotFoundError:
+        return {}
 
 
 def metrics(results: dict[str, Any]) -> dict[str, float]:

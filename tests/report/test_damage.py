@@ -56,9 +56,10 @@ def test_values_that_are_no_numbers_are_damages(sweep, value):
     assert "1 damaged" in shown(sweep)["vae"]["bottleneck 10"]
 
 
-def test_a_damaged_table_is_a_sentence(sweep):
-    (sweep / "table.yaml").write_bytes(b"\0\0")
-    with pytest.raises(UserError, match=r"table\.yaml is not the table"):
+@pytest.mark.parametrize("content", [b"\0\0", b"", b"[]", b"- " * 9999, b"title: 1", b"title: t\nrows: 1"])
+def test_a_damaged_table_is_a_sentence(sweep, content):
+    (sweep / "table.yaml").write_bytes(content)
+    with pytest.raises(UserError, match=r"table\.yaml is "):
         Report(sweep)
 
 

@@ -50,11 +50,13 @@ def model_scores(context: EvaluationContext) -> dict[str, Score]:
 
 
 def diverged() -> NotApplicable:
-    return NotApplicable("the model's codes or reconstructions are not finite, so that no score ranks them: choose a smaller optimizer.lr")
+    return NotApplicable(
+        "codes or reconstructions of this model are not finite and have no ranking: choose a smaller optimizer.lr"
+    )
 
 
 def mahalanobis(codes: Tensor) -> Callable[[Tensor], Tensor]:
-    """The squared Mahalanobis distance to the codes (N, D): (n, D) -> (n,) float64. Memory: D x D, a copy of the codes."""
+    """The squared Mahalanobis distance to the codes (N, D): (n, D) -> (n,) float64. Memory: D x D floats."""
     fitted = LedoitWolf().fit(codes.double().numpy())
     centre, precision = (torch.as_tensor(a) for a in (fitted.location_, fitted.get_precision()))
 

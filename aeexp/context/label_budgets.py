@@ -1,4 +1,4 @@
-"""How many labels a classifier is given, and what it makes of them on the average of several draws."""
+"""Label budgets: accuracy of a classifier by the number of labels that it sees, mean and deviation over draws."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,19 +21,19 @@ class LabelBudgets:
         wrong = [n for n in self.labels if n <= 0 or (isinstance(n, float) and n > 1)]
         if wrong or not self.labels or self.draws < 1:
             raise UserError(
-                f"labels={self.labels} with draws={self.draws} says how many labels are given and how often they are "
+                f"labels={self.labels} with draws={self.draws} are label budgets and how often each is "
                 "drawn: choose counts from 1, fractions up to 1.0, and at least 1 draw"
             )
 
     def accuracies(self, y: Tensor, accuracy: Callable[[Tensor], float]) -> dict[str, float]:
         """accuracy, accuracy_<labels> and its deviation over draws, of `accuracy(positions of the labelled)`.
 
-        y: (N,). What asks for more labels than there are is left out. NotApplicable where all are of one class.
+        y: (N,). A budget of more labels than there are is left out. NotApplicable where all are of one class.
         """
         known = y[y >= 0]
         if len(known.unique()) < 2:
             raise NotApplicable(
-                "the labelled training examples are of one class alone: choose class_filter=all, or evaluation=[reconstruction]"
+                "the labelled training examples are of one class: choose class_filter=all, or evaluation=[reconstruction]"
             )
         metrics: dict[str, float] = {}
         for labels in self.labels:

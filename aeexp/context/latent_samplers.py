@@ -1,4 +1,4 @@
-"""Where the codes come from that a model generates from: its own prior, or a density that is fitted to its codes.
+"""Latent samplers: where the codes of generated examples come from, a prior or a density that is fitted to codes.
 
 The second, for a model without a prior, is Ghosh, Sajjadi, Vergari, Black and Schölkopf (2020), From variational to
 deterministic autoencoders, section 4, ex-post density estimation: after the training, on the mean codes of the training
@@ -49,8 +49,8 @@ class GaussianMixtureDensity(DensityEstimator):
     """By expectation maximisation from k-means. One component is a single Gaussian, the maximum of its likelihood.
 
     It is fitted to the first `examples`, which a data module has in random order, with at least `per_unit` of them for
-    each component and unit of the code: fewer components where that seed_groups fewer. `floor`, a fraction of the codes'
-    mean variance, is added to each variance, so that a dead unit has one. Memory: a float64 copy of these codes, and
+    each component and unit of the code: fewer components where these are fewer. `floor`, a fraction of the mean
+    variance of the codes, is added to each variance, so that a dead unit has one. Memory: a float64 copy of these codes, and
     D x D for each component.
     """
 

@@ -1,10 +1,10 @@
-"""What the code buys when few labels are known: pretrain without labels, then train with them.
+"""Fine-tuning: accuracy of the pretrained encoder with a classifier head, trained on few labels.
 
 The second phase of table=semi_supervised: a head of `hidden` units and one logit a class on the mean code, softmax
 cross-entropy on the labelled training examples, encoder and head together, or the head alone where the encoder is
 `frozen`. The encoder's moments of the optimizer go on from the first phase; the head starts afresh.
 `labels` of the labelled training examples, drawn `draws` times where that is not all of them.
-A purely supervised network is `model=random`, an encoder that saw no first phase.
+A purely supervised network is `model=random`, an encoder without pretraining.
 """
 
 import copy

@@ -1,4 +1,4 @@
-"""How good generated examples are, beside how good real ones would be. The pictures themselves are in `samples`.
+"""Quality of generated samples: Frechet distance, precision, recall. The samples themselves are in `samples`.
 
 On features of a classifier (aeexp.context.judge), of n samples and n test examples:
 

@@ -1,4 +1,4 @@
-"""What the nearest neighbours of a frozen code say of its class.
+"""k nearest neighbours on the frozen code: accuracy.
 
     y^(q) = the commonest label among the k training codes that are nearest to q; of equally common ones the smallest
 
@@ -6,14 +6,12 @@ Cover and Hart (1967), Nearest neighbor pattern classification. On the mean code
 accuracy on the test set, where `labels` of the training examples are known, drawn `draws` times.
 """
 
-import torch
 from torch import Tensor
-from torch.nn.functional import one_hot
 
 from aeexp.context.base import EvaluationContext, Result, refuse_without_labels
 from aeexp.context.label_budgets import LabelBudgets
 from aeexp.errors import UserError
-from aeexp.metrics.neighbours import Geometry, Neighbours
+from aeexp.metrics.neighbours import Geometry, Neighbours, majority_vote
 
 
 class KNN:
@@ -36,11 +34,6 @@ class KNN:
 
         def accuracy(chosen: Tensor) -> float:
             labels = y[chosen][Neighbours(known[chosen]).nearest(queries, self.k)]  # (M, k)
-            return (vote(labels) == test_y[test_y >= 0]).double().mean().item()
+            return (majority_vote(labels) == test_y[test_y >= 0]).double().mean().item()
 
         return self.budgets.accuracies(y, accuracy)
-
-
-def vote(labels: Tensor) -> Tensor:
-    """(M, k) -> (M,), the commonest label; of equally common ones the smallest"""
-    return torch.cat([one_hot(some).sum(1).argmax(1) for some in labels.split(1000)])

@@ -1,4 +1,4 @@
-"""What a linear classifier reads from the frozen code: multinomial logistic regression, run to convergence.
+"""Linear probe: accuracy of multinomial logistic regression on the frozen code, run to convergence.
 
 On the mean code, standardised with the mean and deviation of all training codes; fitted by L-BFGS on `labels` of the
 labelled training examples, drawn `draws` times from `seed`; accuracy on the test set, mean and deviation over draws.

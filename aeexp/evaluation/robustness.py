@@ -1,4 +1,4 @@
-"""What a corruption of the test examples does to the reconstruction and to the code, as it grows.
+"""Robustness to corruption: squared error and accuracy by level; the norm of the encoder's Jacobian.
 
     squared_error, squared_error_<corruption>_<level>   ||x - g(f(x~))||^2 against the clean x, as in Vincent et al.
                     (2010), Stacked denoising autoencoders; level 0 has no suffix
@@ -28,7 +28,7 @@ from aeexp.types import Batch
 
 
 class CorruptionLevels:
-    """A corruption, `option` of which grows through `levels`."""
+    """A corruption at several `levels` of its `option`."""
 
     def __init__(self, corruption: Callable[..., nn.Module], option: str, levels: list[float]) -> None:
         self.option = option

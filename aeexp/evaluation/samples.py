@@ -1,4 +1,4 @@
-"""Examples that the model generates, and how well it knows its own codes.
+"""Generated samples, and the negative log-density of the test codes under the latent sampler.
 
 A model with a prior draws codes from it; of any other, a density is fitted to its codes after the training, and the
 picture says so (aeexp.context.latent_samplers). Rows by class: a model that reads labels decodes codes of its prior with

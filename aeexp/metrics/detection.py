@@ -41,8 +41,8 @@ def ranking_metrics(normal: np.ndarray, anomalous: np.ndarray) -> dict[str, floa
 def threshold(val: np.ndarray, rate: float) -> float:
     """The conformal threshold: a new normal score exceeds it with a probability of at most `rate`.
 
-    The k-th smallest of the n validation scores (n,), k = ceil((n + 1)(1 - rate)), at most n: Vovk, Gammerman and Shafer
-    (2005), Algorithmic learning in a random world, section 2.
+    The k-th smallest of the n validation scores (n,), k = ceil((n + 1)(1 - rate)), at most n: Vovk, Gammerman and
+    Shafer (2005), Algorithmic learning in a random world, section 2.
     """
     k = ceil((len(val) + 1) * (1 - rate) - 1e-9)  # 20 * (1 - 0.05) is 19, not a little more
     return float(np.sort(val)[min(k, len(val)) - 1])

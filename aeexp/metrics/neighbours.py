@@ -11,7 +11,7 @@ from math import ceil
 
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
+from torch.nn.functional import normalize, one_hot
 
 from aeexp.errors import UserError
 
@@ -21,7 +21,7 @@ FLOATS = 2**20  # compared at once by their differences
 
 
 class Geometry(ABC):
-    """Coordinates of codes, in which near is meant by Euclid."""
+    """The distance of codes: coordinates in which it is Euclidean."""
 
     @abstractmethod
     def place(self, z: Tensor, train: Tensor) -> Tensor:
@@ -92,13 +92,18 @@ class Neighbours:
 
     def _least(self, queries: Tensor) -> Tensor:
         """The least ||t||^2 - 2 q.t of each group, (B, tall, ACROSS)"""
-        asked = torch.cat([queries, queries.new_ones(len(queries), 1)], 1)
+        augmented = torch.cat([queries, queries.new_ones(len(queries), 1)], 1)
         least = queries.new_empty(len(queries), self.tall, ACROSS)
         tile = queries.new_empty(len(queries), self.deep * ACROSS)  # used again and again: it stays in the cache
         for codes, minima in zip(self.tiles, least.unbind(1), strict=True):
-            torch.mm(asked, codes, out=tile)
+            torch.mm(augmented, codes, out=tile)
             torch.amin(tile.view(-1, self.deep, ACROSS), 1, out=minima)
         return least
+
+
+def majority_vote(labels: Tensor) -> Tensor:
+    """The commonest label of each row, (M, k) -> (M,); of equally common ones the smallest"""
+    return torch.cat([one_hot(some).sum(1).argmax(1) for some in labels.split(1000)])
 
 
 def _members(groups: Tensor, size: int) -> Tensor:

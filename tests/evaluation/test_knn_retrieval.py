@@ -9,10 +9,10 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from aeexp.context.label_budgets import LabelBudgets
 from aeexp.errors import NotApplicable, UserError
-from aeexp.evaluation.knn import KNN, vote
+from aeexp.evaluation.knn import KNN
 from aeexp.evaluation.retrieval import Retrieval
 from aeexp.metrics.buckets import binary, numbered, shared
-from aeexp.metrics.neighbours import Cosine, Euclidean, Neighbours, Standardised
+from aeexp.metrics.neighbours import Cosine, Euclidean, Neighbours, Standardised, majority_vote
 from aeexp.metrics.ranking import Distances, average_precision, precision, ranked
 
 
@@ -91,7 +91,7 @@ def test_knn_is_that_of_scikit_learn_where_most_distances_are_equal_and_the_earl
 
 
 def test_of_equally_common_labels_the_smallest_is_voted_for():
-    assert vote(torch.tensor([[3, 1, 1, 3], [2, 0, 2, 1], [5, 4, 3, 2]])).tolist() == [1, 2, 2]
+    assert majority_vote(torch.tensor([[3, 1, 1, 3], [2, 0, 2, 1], [5, 4, 3, 2]])).tolist() == [1, 2, 2]
 
 
 class TestWhatNeighboursSay:
@@ -127,7 +127,7 @@ class TestWhatNeighboursSay:
             knn(k=0)
 
 
-class TestRegimes:
+class TestLabelBudgets:
     def test_each_is_drawn_so_often_and_has_its_mean_and_deviation(self):
         seen = []
         accuracy = lambda chosen: seen.append(chosen) or float(len(seen))  # noqa: E731
@@ -142,8 +142,8 @@ class TestRegimes:
         y[20:] = -1
         assert set(LabelBudgets([1000, 0.01, 20], 2, False, 0).accuracies(y, len)) == {"accuracy"}
 
-    def test_one_class_alone_cannot_be_told_from_another(self):
-        with pytest.raises(NotApplicable, match="one class alone: choose"):
+    def test_labels_of_one_class_are_refused(self):
+        with pytest.raises(NotApplicable, match="of one class: choose"):
             LabelBudgets([1.0], 1, False, 0).accuracies(torch.zeros(9, dtype=torch.int64), len)
 
     @pytest.mark.parametrize("wrong", [[0], [1.5], [-0.1], []])

@@ -112,7 +112,7 @@ def test_fine_tuning_carries_the_first_phases_moments_on():
         carried.optimizer = optimizer
         return fine_tune(frozen=False, epochs=5)(carried).metrics["accuracy"]
 
-    assert accuracy_with(1e12) < CHANCE[1]  # an enormous second moment seed_groups no step to take
+    assert accuracy_with(1e12) < CHANCE[1]  # an enormous second moment leaves no step to take
     assert accuracy_with(1e-4) > 0.9
 
 

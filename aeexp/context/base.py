@@ -1,4 +1,4 @@
-"""The evaluation context: a trained model and its data; codes and reconstructions are computed once for all protocols."""
+"""The evaluation context: a trained model and its data; codes and reconstructions are computed once for all."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

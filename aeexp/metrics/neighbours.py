@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize, one_hot
 
-from aeexp.errors import UserError
+from aeexp.metrics.finite import refuse_not_finite
 
 QUERIES = 256  # at once
 ACROSS, TALL, DEEP = 128, 32, 16  # the tile of one product is `deep`, up to DEEP, codes of each of ACROSS groups
@@ -54,8 +54,7 @@ class Neighbours:
     """Codes (N, D) that can be searched. UserError where one is not finite."""
 
     def __init__(self, codes: Tensor) -> None:
-        if not codes.isfinite().all():
-            raise UserError("the code has values that are not finite: choose a smaller optimizer.lr, and train again")
+        refuse_not_finite(codes)
         # far from the origin the products lose digits; a whole number keeps 0 and 1 exact
         self.centre = codes.mean(0).round()
         self.codes = codes - self.centre

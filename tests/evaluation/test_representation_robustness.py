@@ -48,7 +48,7 @@ def robustness(**settings):
         "gaussian": CorruptionLevels(partial(Gaussian, scale=1.0), "std", [0.3, 0.1]),
         "masking": CorruptionLevels(Masking, "fraction", [1.0]),
     }
-    defaults = {"corruptions": corruptions, "examples": 250, "C": 1.0, "max_iter": 100, "differentiated": 20}
+    defaults = {"corruptions": corruptions, "examples": 250, "C": [1.0, 0.01], "max_iter": 100, "differentiated": 20}
     return Robustness(**defaults | {"probes": 4, "perturbation": 1e-3, "seed": 0} | settings)
 
 

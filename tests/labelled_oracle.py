@@ -6,7 +6,9 @@ import torch
 from torch import nn
 
 from aeexp.context.base import EvaluationContext
+from aeexp.context.latent_samplers import GaussianMixtureDensity
 from aeexp.data.examples import Examples
+from aeexp.priors import StandardNormal
 from aeexp.types import Code, Loss
 
 CLASSES = 4
@@ -40,9 +42,8 @@ def split(n, seed):
 
 
 def context(model):
-    data = SimpleNamespace(
-        train=split(400, 0), val=split(50, 1), test=split(300, 2), shape=(1, 16, 16), classes=CLASSES, scale=1.0
-    )
+    parts = {"train": split(400, 0), "val": split(50, 1), "test": split(300, 2)}
+    data = SimpleNamespace(**parts, name="corners", shape=(1, 16, 16), classes=CLASSES, scale=1.0)
     return EvaluationContext(model, data, None, "oracle")
 
 
@@ -56,3 +57,48 @@ def constant(x):
 
 def noise(x):
     return x[:, 0, 8, :6]
+
+
+def codes_of(z, y, test_z, test_y, val_z=None, val_y=None):
+    """The evaluation context of a model whose codes of the parts are these; without them, no validation labels."""
+    if val_z is None:
+        val_z, val_y = test_z[:3], torch.full((3,), -1)
+    parts = {
+        name: SimpleNamespace(z=z, y=y)
+        for name, z, y in (("train", z, y), ("val", val_z, val_y), ("test", test_z, test_y))
+    }
+    return SimpleNamespace(data=SimpleNamespace(**parts), codes=lambda part: part.z)
+
+
+DENSITY = GaussianMixtureDensity(components=4, examples=1000, per_unit=5, iterations=50, floor=1e-4, seed=0)
+
+
+class Generator(Oracle):
+    """An autoencoder with the prior N(0, I), or another, whose decoder is the function image(z, y)."""
+
+    def __init__(self, image, code=corner, prior=None):
+        super().__init__(code)
+        self.generate, self.prior = image, prior or StandardNormal(CLASSES)
+
+    def decode(self, z, y=None):
+        return self.generate(z, y)
+
+
+def drawn_from(examples, z, y):
+    return examples[torch.randint(len(examples), (len(z),))].x
+
+
+def gray(z, y):
+    return torch.full((len(z), 1, 16, 16), 0.5)
+
+
+def brightness_by_label(z, y):
+    """The class is the brightness, 1 at the last; -1, no class, is black."""
+    return ((y + 1) / CLASSES).view(-1, 1, 1, 1).expand(-1, 1, 16, 16)
+
+
+def corner_of_code(z, y):
+    """What is in the code is in the corner: the inverse of `corner`."""
+    x = torch.zeros(len(z), 1, 16, 16)
+    x[:, 0, 0, :CLASSES] = z
+    return x

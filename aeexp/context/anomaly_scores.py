@@ -1,4 +1,4 @@
-"""Scores of strangeness: of each example one number, larger the less it is like what was trained on.
+"""Anomaly scores: one number for each example, larger for the more anomalous.
 
 Of the model, where z is the mean code:
 
@@ -6,14 +6,14 @@ Of the model, where z is the mean code:
     nats            -log p(x | z), the term `recon` of the model's own objective
     code_density    (z - m)^T C^-1 (z - m), the squared Mahalanobis distance to the codes of the training examples; it
                     orders as the density of a Gaussian does that is fitted to them. C is the full covariance, shrunk
-                    by Ledoit and Wolf (2004), so that a unit which never moved has an inverse too
+                    by Ledoit and Wolf (2004), so that it has an inverse where a unit is constant too
 
-Of baselines that know the pixels alone:
+Of baselines on the pixels alone:
 
     pca               the squared error of principal components. Hotelling (1933)
     mean              ||x - mean||, the distance to the mean image
-    norm              ||x||, brighter is stranger. An AUROC below 0.5 tells that the anomalies are darker; the score
-                      with the other sign has 1 - AUROC
+    norm              ||x||, the brightness. An AUROC below 0.5 says that the anomalies are darker: the score with the
+                      other sign has 1 - AUROC
     isolation_forest  how few random cuts set x apart. Liu, Ting and Zhou (2008), eq. 2
 """
 
@@ -33,8 +33,8 @@ from aeexp.errors import NotApplicable, UserError
 Score = Callable[[Examples], np.ndarray]  # of N examples -> (N,) float64
 
 
-def of_kind(context: EvaluationContext) -> dict[str, Score]:
-    """A model without a code has no code_density. NotApplicable where codes are not finite."""
+def model_scores(context: EvaluationContext) -> dict[str, Score]:
+    """The scores of the model; one without a code has no code_density. NotApplicable where codes are not finite."""
     errors: dict[str, Score] = {
         "squared_error": lambda part: context.errors(part).squared.numpy(),
         "nats": lambda part: context.errors(part).nats.numpy(),
@@ -50,13 +50,15 @@ def of_kind(context: EvaluationContext) -> dict[str, Score]:
 
 
 def diverged() -> NotApplicable:
-    return NotApplicable("what this run gives is not finite, so that it orders nothing: choose a smaller optimizer.lr")
+    return NotApplicable(
+        "codes or reconstructions of this model are not finite and have no ranking: choose a smaller optimizer.lr"
+    )
 
 
 def mahalanobis(codes: Tensor) -> Callable[[Tensor], Tensor]:
-    """The squared distance to the codes (N, D): (n, D) -> (n,) float64. Memory: D x D, and a copy of the codes."""
+    """The squared Mahalanobis distance to the codes (N, D): (n, D) -> (n,) float64. Memory: D x D floats."""
     fitted = LedoitWolf().fit(codes.double().numpy())
-    centre, precision = (torch.as_tensor(found) for found in (fitted.location_, fitted.get_precision()))
+    centre, precision = (torch.as_tensor(a) for a in (fitted.location_, fitted.get_precision()))
 
     def distance(z: Tensor) -> Tensor:
         offset = z.double() - centre
@@ -66,6 +68,8 @@ def mahalanobis(codes: Tensor) -> Callable[[Tensor], Tensor]:
 
 
 class Baselines:
+    """`components` of PCA, `trees` of the isolation forest, training `examples` that both are fitted to."""
+
     def __init__(self, components: int, trees: int, examples: int, seed: int) -> None:
         if min(components, trees, examples) < 1:
             raise UserError(
@@ -74,7 +78,7 @@ class Baselines:
             )
         self.components, self.trees, self.examples, self.seed = components, trees, examples, seed
 
-    def fitted(self, train: Examples) -> dict[str, Score]:
+    def fit(self, train: Examples) -> dict[str, Score]:
         """Fitted to `examples` of them, drawn from `seed`: the memory is theirs as float32, twice."""
         drawn = torch.randperm(len(train), generator=torch.Generator().manual_seed(self.seed))[: self.examples]
         x = train[drawn].x.flatten(1)

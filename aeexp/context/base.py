@@ -1,4 +1,4 @@
-"""A finished run as its protocols see it: codes and reconstructions are computed once and shared by all of them."""
+"""The evaluation context: a trained model and its data; codes and reconstructions are computed once for all."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -42,7 +42,7 @@ class Result:
 
 
 class Errors(NamedTuple):
-    """How badly each example comes back through the code, (N,) float64 each."""
+    """Reconstruction errors of each example, (N,) float64 each."""
 
     squared: Tensor  # ||x - x^||^2, summed over the example, in units of data.scale squared
     nats: Tensor  # the term `recon` of the model's own objective, on uncorrupted input

@@ -1,45 +1,45 @@
-"""A model, or raw pixels, read under corruption: the error of what it restores, and the class that its code tells."""
+"""A model, or raw pixels, under corruption: the error of its reconstruction, the accuracy of a probe on its code."""
 
-import warnings
 from collections.abc import Callable
 from math import nan
 
 import torch
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from aeexp.data.examples import BATCH
 from aeexp.errors import NotApplicable
+from aeexp.metrics.logistic import CommonScaling, LogisticProbe
 from aeexp.plots.robustness import Point
 from aeexp.types import Batch
 
 
 class Reader:
     def __init__(self, reconstruct: Callable[[Tensor], Tensor], encode: Callable[[Tensor], Tensor]) -> None:
-        """(B, *shape) -> (B, *shape), and -> (B, D), which may be NotApplicable"""
+        """`reconstruct`: (B, *shape) -> (B, *shape); `encode`: -> (B, D), which may be NotApplicable"""
         self.reconstruct, self.encode = reconstruct, encode
         self.classify: Callable[[Tensor], Tensor] | None = None
+        self.C = nan  # of the regression
 
-    def learn(self, clean: Batch, C: float, max_iter: int) -> None:
-        """A logistic regression on the standardised codes of what is labelled, where there is a code and a choice."""
-        known = clean.y >= 0
-        if len(clean.y[known].unique()) < 2:
+    def learn(self, train: Batch, val: Batch, probe: LogisticProbe) -> None:
+        """A logistic regression on the codes of labelled clean examples, where the model has a code and two classes.
+
+        Codes are centred and divided by one common factor, and C is chosen on the validation examples.
+        """
+        known, held_out = train.y >= 0, val.y >= 0
+        if len(train.y[known].unique()) < 2:
             return
         try:
-            z = _in_batches(self.encode, clean.x[known])
+            z = _in_batches(self.encode, train.x[known])
         except NotApplicable:
             return
-        probe = make_pipeline(StandardScaler(), LogisticRegression(C=C, max_iter=max_iter))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # on raw pixels; the last steps change little
-            probe.fit(z.double().numpy(), clean.y[known].numpy())
-        self.classify = lambda x: torch.as_tensor(probe.predict(self.encode(x).double().numpy()))
+        scale = CommonScaling.fit(z)
+        val_z = scale(_in_batches(self.encode, val.x[held_out])) if held_out.any() else scale(z[:0])
+        C = probe.choose(scale(z), train.y[known], val_z, val.y[held_out])
+        fitted = probe.fit(scale(z), train.y[known], C)
+        self.C, self.classify = C, lambda x: torch.as_tensor(fitted.predict(scale(self.encode(x))))
 
     def read(self, corrupted: Tensor, clean: Batch) -> Point:
-        """Inputs (N, *shape), and what they were"""
+        """Corrupted inputs (N, *shape), and the clean examples"""
         restored = _in_batches(self.reconstruct, corrupted)
         error = (restored - clean.x).square().flatten(1).sum(1).double().mean().item()
         known = clean.y >= 0

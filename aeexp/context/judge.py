@@ -1,9 +1,9 @@
-"""Features to compare images by: the last hidden layer of a classifier, trained here on the labelled training examples.
+"""The judge: the classifier whose last hidden layer is the feature space of the Frechet distance and its kin.
 
-It plays the part that a network trained on ImageNet has in the papers, which knows little of digits or heart beats. It
-depends on the data, its settings and its seed alone, so all models that are trained on one split share one: it is kept
-in the folder `cache`, as `classifier-<digest>.ckpt`, with its accuracy on the test examples. The digest is of the
-examples and of all settings.
+It is trained here, on the labelled training examples, with early stopping on the validation accuracy: the network
+trained on ImageNet that takes this part in the papers knows little of digits or heart beats. It depends on the data,
+its settings and its seed alone, so all models that are trained on one split share one: it is kept in the folder
+`cache`, as `classifier-<digest>.ckpt`, with its accuracies. The digest is of the examples and of all settings.
 """
 
 import hashlib
@@ -19,9 +19,9 @@ from torch import Tensor, nn
 from aeexp.context.base import Splits, refuse_without_labels
 from aeexp.data.examples import BATCH, Examples
 from aeexp.errors import NotApplicable, UserError
-from aeexp.training.classifier import train_classifier
+from aeexp.training.classifier import best_epoch, classifier_epochs
 
-CACHE = "evaluation.generation.features.cache"
+CACHE = "evaluation.generation.judge.cache"
 
 
 class Classifier(nn.Module):
@@ -44,11 +44,13 @@ class Classifier(nn.Module):
 
 
 @dataclass(frozen=True)
-class Judge:
-    """A trained classifier, the fraction of the test examples that it is right about, and what it is known by."""
+class TrainedJudge:
+    """A trained classifier, its accuracy on the test and the validation examples, its epochs, and its digest."""
 
     classifier: Classifier
     accuracy: float
+    val_accuracy: float
+    epochs: int
     digest: str
 
     @torch.no_grad()
@@ -62,8 +64,12 @@ class Judge:
         return self.classifier.head(features).argmax(1)
 
 
-class Features:
-    """`channels`: of the convolutions, where examples are images; else `hidden` units read them."""
+class Judge:
+    """`channels`: of the convolutions, where examples are images; else `hidden` units read them.
+
+    Trained for at most `epochs`, until `patience` of them in a row bring no better validation accuracy. `gate` is the
+    validation accuracy under which it does not judge, `gates` the same by the name of a data set.
+    """
 
     def __init__(
         self,
@@ -72,44 +78,62 @@ class Features:
         hidden: int,
         width: int,
         epochs: int,
+        patience: int,
         batch_size: int,
         lr: float,
+        gate: float,
+        gates: dict[str, float],
         seed: int,
     ) -> None:
-        if min(hidden, width, epochs, batch_size, *channels) < 1 or not channels:
+        if min(hidden, width, epochs, patience, batch_size, *channels) < 1 or not channels:
             raise UserError(
-                f"the classifier has channels={channels}, hidden={hidden}, width={width}, epochs={epochs} and "
-                f"batch_size={batch_size}: choose at least 1 of each"
+                f"the judge has channels={channels}, hidden={hidden}, width={width}, epochs={epochs}, "
+                f"patience={patience} and batch_size={batch_size}: choose at least 1 of each"
             )
-        self.cache = Path(cache)
-        self.channels, self.hidden, self.width = channels, hidden, width
-        self.epochs, self.batch_size, self.lr, self.seed = epochs, batch_size, lr, seed
+        if not all(0 <= each <= 1 for each in (gate, *gates.values())):
+            raise UserError(f"the judge has gate={gate} and gates={gates}: choose accuracies from 0 to 1")
+        self.cache, self.gate, self.gates = Path(cache), gate, gates
+        self.settings = {"channels": channels, "hidden": hidden, "width": width, "epochs": epochs}
+        self.settings |= {"patience": patience, "batch_size": batch_size, "lr": lr, "seed": seed}
+        self.channels, self.hidden, self.width, self.epochs = channels, hidden, width, epochs
+        self.patience, self.batch_size, self.lr, self.seed = patience, batch_size, lr, seed
 
-    def of(self, data: Splits) -> Judge:
-        """From the folder, or trained and put there. NotApplicable where the data do not tell two classes apart."""
-        refuse_without_labels(data.train, data.test)
-        labelled = torch.nonzero(data.train.y >= 0)[:, 0]
-        train = Examples(data.train.x[labelled], data.train.y[labelled], data.train.factor)
+    def train(self, data: Splits) -> TrainedJudge:
+        """From the cache, or trained and kept there. NotApplicable under the gate or without labels of two classes."""
+        refuse_without_labels(data.train, data.val, data.test)
+        train, val = (_labelled(part) for part in (data.train, data.val))
         if len(train.y.unique()) < 2:
             raise NotApplicable("a classifier needs examples of two classes: choose class_filter=all, or more labels")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             classifier = Classifier(data.shape, data.classes, data.scale, self.channels, self.hidden, self.width)
-            digest = self._digest(train, data)
+            digest = self._digest(train, val, data)
             path = self.cache / f"classifier-{digest}.ckpt"
             if not path.exists():
-                optimizer = torch.optim.Adam(classifier.parameters(), self.lr)
-                train_classifier(classifier, optimizer, train, self.epochs, self.batch_size, self.seed)
-                _keep(path, {"weights": classifier.state_dict(), "accuracy": _accuracy(classifier, data.test)})
+                _keep(path, self._fit(classifier, train, val) | {"accuracy": _accuracy(classifier, data.test)})
         kept = _read(path)
         classifier.load_state_dict(kept["weights"])
-        return Judge(classifier, kept["accuracy"], digest)
+        judge = TrainedJudge(classifier, kept["accuracy"], kept["val_accuracy"], kept["epochs"], digest)
+        gate = self.gates.get(data.name or "", self.gate)
+        if judge.val_accuracy < gate:
+            raise NotApplicable(
+                f"the judge classifies {judge.val_accuracy:.1%} of the validation examples of data={data.name} right, "
+                f"below its gate of {gate:.1%}: choose a better evaluation.generation.judge, or a lower gate"
+            )
+        return judge
 
-    def _digest(self, train: Examples, data: Splits) -> str:
-        settings = {name: value for name, value in vars(self).items() if name != "cache"}
-        told = [settings, list(data.shape), data.classes, data.scale, train.factor]
-        digest = hashlib.sha256(json.dumps(told).encode())
-        for part in (train.x, train.y, data.test.x, data.test.y):
+    def _fit(self, classifier: Classifier, train: Examples, val: Examples) -> dict[str, Any]:
+        """Leaves the classifier with the weights of its best epoch."""
+        optimizer = torch.optim.Adam(classifier.parameters(), self.lr)
+        epochs = classifier_epochs(classifier, optimizer, train, self.batch_size, self.seed)
+        candidates = range(1, self.epochs + 1)
+        best, accuracy = best_epoch(classifier, epochs, lambda: _accuracy(classifier, val), candidates, self.patience)
+        return {"weights": classifier.state_dict(), "val_accuracy": accuracy, "epochs": best}
+
+    def _digest(self, train: Examples, val: Examples, data: Splits) -> str:
+        settings = [self.settings, list(data.shape), data.classes, data.scale, train.factor]
+        digest = hashlib.sha256(json.dumps(settings).encode())
+        for part in (train.x, train.y, val.x, val.y, data.test.x, data.test.y):
             digest.update(part.contiguous().numpy().data)
         return digest.hexdigest()[:16]
 
@@ -123,10 +147,16 @@ def _convolutions(channels: int, widths: list[int]) -> list[nn.Module]:
     return layers
 
 
+def _labelled(part: Examples) -> Examples:
+    labelled = torch.nonzero(part.y >= 0)[:, 0]
+    return Examples(part.x[labelled], part.y[labelled], part.factor)
+
+
 @torch.no_grad()
-def _accuracy(classifier: Classifier, test: Examples) -> float:
-    right = torch.cat([classifier(batch.x).argmax(1) == batch.y for batch in test.batches(BATCH)])
-    return right[test.y >= 0].double().mean().item()
+def _accuracy(classifier: Classifier, part: Examples) -> float:
+    """The fraction of the labelled examples that are classified right."""
+    right = torch.cat([classifier(batch.x).argmax(1) == batch.y for batch in part.batches(BATCH)])
+    return right[part.y >= 0].double().mean().item()
 
 
 def _keep(path: Path, content: dict[str, Any]) -> None:

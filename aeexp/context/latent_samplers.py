@@ -1,6 +1,6 @@
-"""Where the codes come from that a model generates from: its own prior, or a density that is fitted to its codes.
+"""Latent samplers: where the codes of generated examples come from, a prior or a density that is fitted to codes.
 
-The second, for a model without a prior, is Ghosh, Sajjadi, Vergari, Black and Schölkopf (2020), From variational to
+The second is Ghosh, Sajjadi, Vergari, Black and Schölkopf (2020), From variational to
 deterministic autoencoders, section 4, ex-post density estimation: after the training, on the mean codes of the training
 examples, a mixture of Gaussians with full covariances,
 
@@ -20,7 +20,8 @@ from torch.distributions import Categorical, MixtureSameFamily, MultivariateNorm
 
 from aeexp.context.base import EvaluationContext
 from aeexp.data.examples import BATCH
-from aeexp.errors import UserError
+from aeexp.errors import NotApplicable, UserError
+from aeexp.metrics.finite import refuse_not_finite
 from aeexp.models.base import Autoencoder
 from aeexp.priors import NoPrior, Prior
 
@@ -49,9 +50,9 @@ class GaussianMixtureDensity(DensityEstimator):
     """By expectation maximisation from k-means. One component is a single Gaussian, the maximum of its likelihood.
 
     It is fitted to the first `examples`, which a data module has in random order, with at least `per_unit` of them for
-    each component and unit of the code: fewer components where that seed_groups fewer. `floor`, a fraction of the codes'
-    mean variance, is added to each variance, so that a dead unit has one. Memory: a float64 copy of these codes, and
-    D x D for each component.
+    each component and unit of the code: fewer components where these are fewer. `floor`, a fraction of the mean
+    variance of the codes, is added to each variance, so that a dead unit has one. Memory: a float64 copy of these
+    codes, and D x D for each component.
     """
 
     def __init__(self, components: int, examples: int, per_unit: int, iterations: int, floor: float, seed: int) -> None:
@@ -64,6 +65,7 @@ class GaussianMixtureDensity(DensityEstimator):
         self.iterations, self.floor, self.seed = iterations, floor, seed
 
     def fit(self, z: Tensor, positions: torch.Size) -> LatentSampler:
+        refuse_not_finite(z)
         codes = z[: self.examples].double()
         codes = codes.repeat(2, 1) if len(codes) == 1 else codes  # the library wants two, and these have its moments
         components = max(1, min(self.components, len(codes) // (self.per_unit * codes.shape[1])))
@@ -91,17 +93,25 @@ class Fitted(Prior):
         return self.density.log_prob(z.flatten(1).double())
 
 
-def latent_sampler(context: EvaluationContext, density: DensityEstimator) -> LatentSampler:
-    """The model's own prior, or where it has none, the density, fitted to its codes of the training examples."""
-    if isinstance(context.model.prior, NoPrior):
-        return density.fit(context.codes(context.data.train), context.code_shape)
-    return LatentSampler(context.model.prior, 0)
+def latent_samplers(context: EvaluationContext, density: DensityEstimator) -> dict[str, LatentSampler]:
+    """By the suffix of its metrics: the density, fitted to the training codes, "", and the model's prior, "_prior".
+
+    Without the second for a model that has no prior, without the first for one that has no codes. NotApplicable where
+    the model has neither.
+    """
+    own = {} if isinstance(context.model.prior, NoPrior) else {"_prior": LatentSampler(context.model.prior, 0)}
+    try:
+        return {"": density.fit(context.codes(context.data.train), context.code_shape), **own}
+    except NotApplicable:
+        if not own:
+            raise
+        return own
 
 
 def generated(context: EvaluationContext, prior: Prior, y: Tensor) -> Iterator[Tensor]:
-    """An example for each of the labels (N,), which models that know of none leave unread: (at most BATCH, *shape) each.
+    """Blocks (at most BATCH, *shape): an example for each of the labels (N,), which unconditional models ignore.
 
-    Values outside [0, data.scale] are cut, as a file of an image cuts them. Draws from the global generator.
+    Values outside [0, data.scale] are clipped. Draws from the global generator.
     """
     for labels in y.split(BATCH):
         with torch.no_grad():
@@ -109,7 +119,7 @@ def generated(context: EvaluationContext, prior: Prior, y: Tensor) -> Iterator[T
 
 
 def reads_labels(model: Autoencoder, prior: Prior) -> bool:
-    """Whether two labels make two examples of one code."""
+    """Whether the decoder is conditioned on the label: whether two labels make two examples of one code."""
     with torch.no_grad():
         z = prior.sample(1)
         return not torch.equal(*(model.decode(z, torch.tensor([label])) for label in (0, 1)))

@@ -1,4 +1,4 @@
-"""What protocols let one hear."""
+"""WAV files of examples."""
 
 import io
 import wave

@@ -20,7 +20,7 @@ class ClassFilter(ABC):
             classes = y[indices][y[indices] >= 0].unique().tolist()
             there = f"with the classes {', '.join(map(str, classes))}" if classes else "without labels"
             raise UserError(
-                f"data.class_filter seed_groups none of the {len(indices)} {part} examples, {there}: choose other classes"
+                f"data.class_filter leaves none of the {len(indices)} {part} examples, {there}: choose other classes"
             )
         return kept
 

@@ -1,4 +1,4 @@
-"""Sums of groups: the mean of one, minus that of another, plus that of a third, in the code and in the pixels.
+"""Latent arithmetic: the mean code of one group, minus that of another, plus that of a third; the same of pixels.
 
     code     g(m_a - m_b + m_c),  m_k the mean of f(x) over group k of the test part
     pixels   x_a - x_b + x_c,     x_k its mean image

@@ -1,4 +1,4 @@
-"""The test examples that come back best, and those that come back worst, with their squared errors.
+"""Best and worst reconstructions of the test examples, with their squared errors.
 
 best, median, worst    ||x - x^||^2 of the test examples, in units of data.scale squared
 """

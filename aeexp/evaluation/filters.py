@@ -1,4 +1,4 @@
-"""What the first layer looks for: its weights as images, the longest first.
+"""First-layer filters: the weights of the first layer as images, the largest norm first. No metrics.
 
 The first layer is the first module with weights of its own that reads an example; of a model that is itself one
 linear map and has no modules, as pca, its matrix. A row of it is drawn as what it is multiplied with: a whole example
@@ -56,7 +56,7 @@ def first_weights(context: EvaluationContext) -> Tensor:
         return own[0]
     layer = type(called[0]).__name__ if called else "no layer at all"
     raise NotApplicable(
-        f"what reads an example first is {layer}, which has no weights to draw as images: choose a model with "
+        f"the first layer is {layer}, which has no weights to draw as images: choose a model with "
         "network=mlp or network=conv"
     )
 

@@ -1,15 +1,21 @@
-"""What the code buys when few labels are known: pretrain without labels, then train with them.
+"""Fine-tuning: accuracy of the pretrained encoder with a classifier head, trained on few labels.
 
 The second phase of table=semi_supervised: a head of `hidden` units and one logit a class on the mean code, softmax
 cross-entropy on the labelled training examples, encoder and head together, or the head alone where the encoder is
 `frozen`. The encoder's moments of the optimizer go on from the first phase; the head starts afresh.
-`labels` of the labelled training examples, drawn `draws` times where that is not all of them.
-A purely supervised network is `model=random`, an encoder that saw no first phase.
+
+    accuracy, accuracy_<labels>, accuracy_<labels>_std    on the test set, with `labels` of the labelled training
+                    examples, drawn `draws` times where that is not all of them: mean and deviation over draws
+    epochs, epochs_<labels>    chosen from a list of candidates by the accuracy on the labelled validation examples,
+                    once for each label budget, at its first draw
+    labels          labelled training examples
+
+A purely supervised network is `model=random`, an encoder without pretraining.
 """
 
 import copy
 from collections.abc import Callable, Iterable
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import torch
 from torch import Tensor, nn
@@ -17,10 +23,11 @@ from torch.optim import Optimizer
 
 from aeexp.activations import activation as named
 from aeexp.context.base import EvaluationContext, Result, refuse_without_labels
-from aeexp.context.label_budgets import LabelBudgets
+from aeexp.context.label_budgets import LabelBudgets, selection_facts
 from aeexp.data.examples import Examples
+from aeexp.errors import UserError
 from aeexp.models.base import Autoencoder
-from aeexp.training.classifier import train_classifier
+from aeexp.training.classifier import best_epoch, classifier_epochs
 
 
 class FineTune:
@@ -33,11 +40,13 @@ class FineTune:
         activation: str,
         initialization: Callable[[nn.Module], None],
         frozen: bool,
-        epochs: int,
+        epochs: list[int],
         batch_size: int,
         optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
         seed: int,
     ) -> None:
+        if not epochs or min(epochs) < 1:
+            raise UserError(f"fine_tune.epochs={epochs} are candidates: choose a list of numbers from 1")
         self.hidden, self.activation, self.initialization = hidden, activation, initialization
         self.frozen, self.epochs, self.batch_size = frozen, epochs, batch_size
         self.optimizer, self.seed = optimizer, seed
@@ -45,19 +54,25 @@ class FineTune:
 
     def __call__(self, context: EvaluationContext) -> Result:
         """Leaves the context's model and optimizer as they are."""
-        train, test = context.data.train, context.data.test
+        train, val, test = context.data.train, context.data.val, context.data.test
         refuse_without_labels(train, test)
 
-        def accuracy(chosen: Tensor) -> float:
-            labelled = Examples(train.x[chosen], train.y[chosen], train.factor)
-            classifier = self._trained(context, labelled)
-            right = context.map(lambda batch: classifier(batch.x).argmax(1) == batch.y, test)
-            return right.double().mean().item()
+        def choose(positions: Tensor) -> int:
+            if len(self.epochs) == 1 or not (val.y >= 0).any():
+                return self.epochs[0]
+            return self._trained(context, _subset(train, positions), self.epochs)[1]
 
-        labels = float((train.y >= 0).sum())
-        return Result({**self.budgets.accuracies(train.y, accuracy), "labels": labels})
+        def accuracy(positions: Tensor, epochs: int) -> float:
+            classifier, _ = self._trained(context, _subset(train, positions), [epochs])
+            return _accuracy(context, classifier, test)
 
-    def _trained(self, context: EvaluationContext, data: Examples) -> "Classifier":
+        metrics, chosen = self.budgets.accuracies(train.y, choose, accuracy)
+        metrics |= {f"epochs{suffix}": float(epochs) for suffix, epochs in chosen.items()}
+        facts = selection_facts(val, "epochs") if len(self.epochs) > 1 else {}
+        return Result({**metrics, "labels": float((train.y >= 0).sum())}, facts=facts)
+
+    def _trained(self, context: EvaluationContext, data: Examples, candidates: list[int]) -> tuple["Classifier", int]:
+        """The classifier, and its epochs: the candidate of the best validation accuracy."""
         torch.manual_seed(self.seed)
         model, first_phase = copy.deepcopy((context.model, context.optimizer))
         model.requires_grad_(not self.frozen)
@@ -67,8 +82,15 @@ class FineTune:
         optimizer = self.optimizer(trained)
         if first_phase is not None:
             optimizer.state.update({p: first_phase.state[p] for p in trained if p in first_phase.state})
-        train_classifier(classifier, optimizer, data, self.epochs, self.batch_size, self.seed)
-        return classifier
+        epochs = classifier_epochs(classifier, optimizer, data, self.batch_size, self.seed)
+        if len(candidates) == 1:
+            next(islice(epochs, candidates[0] - 1, None))
+            return classifier, candidates[0]
+        val = context.data.val
+        best, _ = best_epoch(
+            classifier, epochs, lambda: _accuracy(context, classifier, val), candidates, len(candidates)
+        )
+        return classifier, best
 
     def _head(self, dim: int, classes: int) -> nn.Module:
         """(B, D) -> (B, classes) logits"""
@@ -86,3 +108,13 @@ class Classifier(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.model.encode(x).mean.flatten(1))
+
+
+def _subset(part: Examples, positions: Tensor) -> Examples:
+    return Examples(part.x[positions], part.y[positions], part.factor)
+
+
+def _accuracy(context: EvaluationContext, classifier: nn.Module, part: Examples) -> float:
+    """The fraction of the labelled examples that are classified right."""
+    right = context.map(lambda batch: classifier(batch.x).argmax(1) == batch.y, part)
+    return right[part.y >= 0].double().mean().item()

@@ -1,39 +1,41 @@
-"""How good generated examples are, beside how good real ones would be. The pictures themselves are in `samples`.
+"""Quality of generated samples: Frechet distance, precision, recall, density, coverage, class accuracy.
 
-On features of a classifier (aeexp.context.judge), of n samples and n test examples:
+The samples themselves are in `samples`. On features of a judge, a classifier (aeexp.context.judge), of n samples and
+n test examples:
 
     frechet     |m - m'|^2 + tr(C + C' - 2 (C C')^1/2), means and covariances of the two sets of features: the distance
                 of two Gaussians. Heusel et al. (2017), GANs trained by a two time-scale update rule, eq. 6
-    precision   the fraction of the samples that lie in the manifold of the test examples: are they real?
-    recall      the fraction of the test examples that lie in the manifold of the samples: are they all there is?
-                A set's manifold is the union of balls around its members, each up to the k-th nearest other one.
-                Kynkäänniemi et al. (2019), Improved precision and recall metric, eq. 1 and 2
+    precision, recall      the fraction of the samples in the manifold of the test examples, and of these in that of
+                the samples. Kynkäänniemi et al. (2019), Improved precision and recall metric, eq. 1 and 2
+    density, coverage      how densely the samples lie in that manifold, and the fraction of its balls that hold one.
+                Naeem et al. (2020), Reliable fidelity and diversity metrics for generative models, eq. 3 and 4
+    nearest     the mean pixel distance of a sample to its nearest training example, over that of a test example: far
+                below 1 the samples are copies of training examples, or smoother than the data
+    class_accuracy         of models that condition on the label: the fraction of samples that the judge assigns to
+                their label
 
-each again as `_train`, of n training examples as if they were samples: what a perfect generator would get with so few;
-and as `_reconstructions`, of what the model makes of these: what its decoder would get from perfectly drawn codes. Also
+of samples from a density fitted to the training codes (aeexp.context.latent_samplers), the same for every model; again
+as `<metric>_prior` of samples from the model's own prior, where it has one. For reference `_train`, of n training
+examples in place of samples, the value of a perfect generator at this n; and `_reconstructions`, of the reconstructions
+of these. Also
 
-    nearest     the mean distance of a sample to the training example nearest to it in pixels, over that of a test
-                example: far below 1 the samples are copies, or duller than the data are, and the picture tells which
-    agreement   of a model that reads labels: the fraction of samples that the classifier gives the label that they
-                were asked to have
-    accuracy    of the classifier, on the test examples
+    judge_accuracy, judge_val_accuracy, judge_epochs    accuracy of the judge on the test and on the validation
+                examples, and the epoch that was chosen by the latter
     samples     n
 
-A model without a prior draws codes from a density that is fitted to its codes (aeexp.context.latent_samplers); one that
-reads labels gets those of training examples, drawn at random. Memory: the features, `neighbours` samples and BATCH
-more, and blocks of BATCH x BATCH distances.
+Conditional models get the labels of training examples, drawn at random. Memory: the features, `neighbours` samples and
+BATCH more, and blocks of BATCH x BATCH distances.
 """
 
 import torch
-from matplotlib.figure import Figure
 from torch import Tensor
 
 from aeexp.context.base import EvaluationContext, Result
-from aeexp.context.judge import Features, Judge
-from aeexp.context.latent_samplers import DensityEstimator, LatentSampler, generated, latent_sampler, reads_labels
+from aeexp.context.judge import Judge, TrainedJudge
+from aeexp.context.latent_samplers import DensityEstimator, LatentSampler, generated, latent_samplers, reads_labels
 from aeexp.data.examples import BATCH, Examples
 from aeexp.errors import UserError
-from aeexp.metrics.fidelity import Manifold, frechet, nearest
+from aeexp.metrics.fidelity import Manifold, fidelity_and_diversity, frechet, nearest
 from aeexp.plots.grid import Row, grid
 from aeexp.plots.palette import colour
 from aeexp.types import Batch
@@ -42,73 +44,70 @@ SHOWN = 10
 
 
 class Generation:
+    """`k`: of the nearest-neighbour balls of a manifold; `neighbours`: samples whose nearest example is searched."""
+
     def __init__(
-        self, features: Features, density: DensityEstimator, samples: int, k: int, neighbours: int, seed: int
+        self, judge: Judge, density: DensityEstimator, samples: int, k: int, neighbours: int, seed: int
     ) -> None:
         if min(k, neighbours) < 1 or samples <= k:
             raise UserError(
                 f"evaluation=[generation] scores samples={samples} by k={k} neighbours, and looks for the training "
                 f"examples next to neighbours={neighbours} of them: choose at least 1 of each, and more samples than k"
             )
-        self.features, self.density, self.samples, self.k = features, density, samples, k
+        self.judge, self.density, self.samples, self.k = judge, density, samples, k
         self.neighbours, self.seed = neighbours, seed
 
     def __call__(self, context: EvaluationContext) -> Result:
-        train, test = context.data.train, context.data.test
-        known = self.features.of(context.data)
+        """NotApplicable where the judge is, or where the model has neither codes nor a prior."""
+        train, test, scale = context.data.train, context.data.test, context.data.scale
+        judge = self.judge.train(context.data)
         n = min(self.samples, len(train), len(test))
 
-        def described(batch: Batch) -> Tensor:
-            return known.describe(batch.x)
+        def features(batch: Batch) -> Tensor:
+            return judge.describe(batch.x)
 
-        def restored(batch: Batch) -> Tensor:
-            return known.describe(context.model.reconstruct(batch.x).clamp(0, context.data.scale))
+        def features_of_reconstructions(batch: Batch) -> Tensor:
+            return judge.describe(context.model.reconstruct(batch.x).clamp(0, scale))
 
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             real, others = _drawn(test, n), _drawn(train, n)
-            sampler = latent_sampler(context, self.density)
             y = train.y[torch.randint(len(train), (n,))]
-            x, features = self._generated(context, sampler, y, known)
-            reads = reads_labels(context.model, sampler.prior)
-        manifold = Manifold(context.map(described, real), self.k)
-        metrics = {
-            **self.score(manifold, features),
-            **_named("train", self.score(manifold, context.map(described, others))),
-            **_named("reconstructions", self.score(manifold, context.map(restored, others))),
-        }
-        metrics |= {"accuracy": known.accuracy, "samples": float(n)}
-        if reads:
-            metrics["agreement"] = (known.classes(features) == y)[y >= 0].double().mean().item()
-        ratio, figure = self._nearest(context, x, real)
-        facts = {"classifier": known.digest, "codes": sampler.name}
-        return Result({**metrics, "nearest": ratio}, {"nearest_training_examples": figure}, facts=facts)
-
-    def _nearest(self, context: EvaluationContext, x: Tensor, real: Examples) -> tuple[float, Figure]:
-        """The ratio of the distances of samples x and of test examples, and the first samples over what is nearest."""
-        train = context.data.train
-        (distances, places), (held_out, _) = nearest(x, train), nearest(real[torch.arange(len(x))].x, train)
-        shown = {"samples": x[:SHOWN], "nearest\ntraining": train[places[:SHOWN]].x}
-        rows = [Row(name, examples, ink=colour(context.model_name)) for name, examples in shown.items()]
-        return (distances.mean() / held_out.mean()).item(), grid([rows], context.data.scale)
-
-    def score(self, real: Manifold, features: Tensor) -> dict[str, float]:
-        """Features (n, F) of what is to be scored -> frechet, precision and recall."""
-        return {
-            "frechet": frechet(real.features, features),
-            "precision": real.holds(features),
-            "recall": Manifold(features, self.k).holds(real.features),
-        }
+            samplers = latent_samplers(context, self.density)
+            held_out = nearest(real[torch.arange(min(n, self.neighbours))].x, train)[0].mean()
+            manifold = Manifold(context.map(features, real), self.k)
+            metrics: dict[str, float] = {}
+            rows: list[list[Row]] = []
+            for suffix, sampler in samplers.items():
+                torch.manual_seed(self.seed)
+                x, described = self._generated(context, sampler, y, judge)
+                distances, places = nearest(x, train)
+                measured = _score(manifold, described) | {"nearest": (distances.mean() / held_out).item()}
+                if reads_labels(context.model, sampler.prior):
+                    measured["class_accuracy"] = (judge.classes(described) == y)[y >= 0].double().mean().item()
+                metrics |= _suffixed(measured, suffix)
+                shown = {f"samples,\n{sampler.name}": x[:SHOWN], "nearest\ntraining": train[places[:SHOWN]].x}
+                rows.append([Row(name, each, ink=colour(context.model_name)) for name, each in shown.items()])
+        metrics |= _suffixed(_score(manifold, context.map(features, others)), "_train")
+        metrics |= _suffixed(_score(manifold, context.map(features_of_reconstructions, others)), "_reconstructions")
+        metrics |= {"judge_accuracy": judge.accuracy, "judge_val_accuracy": judge.val_accuracy}
+        metrics |= {"judge_epochs": float(judge.epochs), "samples": float(n)}
+        facts = {"judge": judge.digest, "codes": " and ".join(sampler.name for sampler in samplers.values())}
+        return Result(metrics, {"nearest_training_examples": grid(rows, scale)}, facts=facts)
 
     def _generated(
-        self, context: EvaluationContext, sampler: LatentSampler, y: Tensor, known: Judge
+        self, context: EvaluationContext, sampler: LatentSampler, y: Tensor, judge: TrainedJudge
     ) -> tuple[Tensor, Tensor]:
         """The first `neighbours` of the samples, and the features of all."""
         kept, features = [], []
         for number, x in enumerate(generated(context, sampler.prior, y)):
-            features.append(known.describe(x))
+            features.append(judge.describe(x))
             kept.append(x[: max(0, self.neighbours - number * BATCH)])
         return torch.cat(kept), torch.cat(features)
+
+
+def _score(real: Manifold, features: Tensor) -> dict[str, float]:
+    return {"frechet": frechet(real.features, features), **fidelity_and_diversity(real, features)}
 
 
 def _drawn(part: Examples, n: int) -> Examples:
@@ -117,5 +116,5 @@ def _drawn(part: Examples, n: int) -> Examples:
     return Examples(part.x[some], part.y[some], part.factor)
 
 
-def _named(what: str, metrics: dict[str, float]) -> dict[str, float]:
-    return {f"{name}_{what}": value for name, value in metrics.items()}
+def _suffixed(metrics: dict[str, float], suffix: str) -> dict[str, float]:
+    return {f"{name}{suffix}": value for name, value in metrics.items()}

@@ -1,9 +1,9 @@
-"""From one test image to another, in the code and, to compare, in the pixels.
+"""Interpolation between two test images, in the code and, to compare, in the pixels. No metrics.
 
     pixels   (1 - t) x_a + t x_b
     code     g(path(f(x_a), f(x_b), t)),    t in [0, 1]
 
-so that the ends are the originals above and the reconstructions below. A path is one of
+so that the ends are the originals above and the reconstructions below. A path (aeexp.metrics.paths) is one of
 
     Linear      (1 - t) a + t b
     Spherical   (sin((1 - t) w) a + sin(t w) b) / sin w,  w the angle between a and b: White (2016), Sampling
@@ -11,35 +11,15 @@ so that the ends are the originals above and the reconstructions below. A path i
                 shorter than any code
 """
 
-from abc import ABC, abstractmethod
-
 import torch
 from torch import Tensor
 
 from aeexp.context.base import EvaluationContext, Result
 from aeexp.errors import NotApplicable, UserError
+from aeexp.metrics.paths import Path
 from aeexp.plots.grid import Row, grid
 from aeexp.plots.palette import colour
 from aeexp.plots.style import GREY
-
-
-class Path(ABC):
-    @abstractmethod
-    def __call__(self, a: Tensor, b: Tensor, t: Tensor) -> Tensor:
-        """(D,), (D,), (T,) -> (T, D)"""
-
-
-class Linear(Path):
-    def __call__(self, a: Tensor, b: Tensor, t: Tensor) -> Tensor:
-        return torch.lerp(a, b, t[:, None])
-
-
-class Spherical(Path):
-    def __call__(self, a: Tensor, b: Tensor, t: Tensor) -> Tensor:
-        w = torch.arccos(torch.cosine_similarity(a, b, dim=0).clamp(-1, 1))
-        if w.sin() < 1e-4:  # parallel, or opposite, where no arc is the shortest
-            return torch.lerp(a, b, t[:, None])
-        return (((1 - t) * w).sin()[:, None] * a + (t * w).sin()[:, None] * b) / w.sin()
 
 
 class Interpolation:

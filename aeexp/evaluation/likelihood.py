@@ -1,4 +1,6 @@
-"""How probable the test examples are. Burda, Grosse and Salakhutdinov (2016), Importance weighted autoencoders, eq. 8.
+"""Log-likelihood by importance sampling: ELBO, importance-weighted bound, effective samples.
+
+Burda, Grosse and Salakhutdinov (2016), Importance weighted autoencoders, eq. 8:
 
     w_i = p(x | z_i) p(z_i) / q(z_i | x),    z_1 .. z_k ~ q(z | x)
 
@@ -27,9 +29,9 @@ from torch import Tensor
 from aeexp.codes.gaussian import Variational
 from aeexp.context.base import EvaluationContext, Result
 from aeexp.errors import NotApplicable, UserError
+from aeexp.metrics.importance import effective_sample_size, log_mean_weight, mean_and_error
 from aeexp.models.base import Factored
-from aeexp.plots.palette import colour
-from aeexp.plots.style import charts
+from aeexp.plots.curves import importance_bound
 from aeexp.types import Batch
 
 
@@ -53,11 +55,10 @@ class Likelihood:
         drawn = torch.randperm(len(test), generator=generator)[: self.examples]
         with torch.no_grad():
             log_w = self.log_weights(model, model.code, test[drawn], generator)
-        spread = log_w.softmax(1).square().sum(1)
         metrics = {
-            **_averaged("elbo", log_w.mean(1)),
-            **_averaged("log_likelihood", _bound(log_w)),
-            "effective_samples": (1 / spread).mean().item(),
+            **mean_and_error("elbo", log_w.mean(1)),
+            **mean_and_error("log_likelihood", log_mean_weight(log_w)),
+            "effective_samples": effective_sample_size(log_w).mean().item(),
         }
         return Result(metrics, {"importance_bound": self._figure(log_w, context.model_name)})
 
@@ -91,19 +92,5 @@ class Likelihood:
         """The bound by the number of samples, of groups of the same ones."""
         counts = sorted({*(2**power for power in range(self.samples.bit_length())), self.samples})
         groups = [log_w[:, : len(log_w[0]) // k * k].unflatten(1, (-1, k)) for k in counts]
-        bounds = [_bound(group).mean().item() for group in groups]
-        figure, (axes,) = charts(["bound on log p(x)"], 2.2)
-        axes.plot(counts, bounds, "o-", color=colour(model), markersize=3, linewidth=1)
-        axes.set(xscale="log", xlabel="samples of each code", ylabel="nats")
-        return figure
-
-
-def _bound(log_w: Tensor) -> Tensor:
-    """log mean w over the last dimension"""
-    return log_w.logsumexp(-1) - log(log_w.shape[-1])
-
-
-def _averaged(name: str, values: Tensor) -> dict[str, float]:
-    """The mean of (n,) and its standard error, where there are several."""
-    error = {f"{name}_error": (values.std() / len(values) ** 0.5).item()} if len(values) > 1 else {}
-    return {name: values.mean().item(), **error}
+        bounds = [log_mean_weight(group).mean().item() for group in groups]
+        return importance_bound(counts, bounds, model)

@@ -1,53 +1,53 @@
-"""What a linear classifier reads from the frozen code: multinomial logistic regression, run to convergence.
+"""Linear probe: accuracy of multinomial logistic regression on the frozen code, run to convergence.
 
-On the mean code, standardised with the mean and deviation of all training codes; fitted by L-BFGS on `labels` of the
-labelled training examples, drawn `draws` times from `seed`; accuracy on the test set, mean and deviation over draws.
+    accuracy, accuracy_<labels>, accuracy_<labels>_std    on the test set, with `labels` of the labelled training
+                    examples, drawn `draws` times from `seed`: mean and deviation over draws
+    C, C_<labels>   inverse strength of the L2 penalty, chosen from a list of candidates by the accuracy on the labelled
+                    validation examples, once for each label budget, at its first draw
+    converged       the fraction of the fits that ended within `max_iter` steps of L-BFGS
+
+On the mean code, centred and divided by one common factor, the root of the mean variance of the units over all training
+codes. The label budget counts training labels; the choice of C sees the labels of the validation part as well.
 """
 
-import warnings
-
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from aeexp.context.base import EvaluationContext, Result, refuse_without_labels
-from aeexp.context.label_budgets import LabelBudgets
+from aeexp.context.label_budgets import LabelBudgets, selection_facts
+from aeexp.metrics.logistic import CommonScaling, LogisticProbe
 
 
 class LinearProbe:
+    """`C`: candidates, the first of them is taken where the validation part has no labels."""
+
     def __init__(
-        self, labels: list[int | float], draws: int, stratified: bool, C: float, max_iter: int, seed: int
+        self, labels: list[int | float], draws: int, stratified: bool, C: list[float], max_iter: int, seed: int
     ) -> None:
         self.budgets = LabelBudgets(labels, draws, stratified, seed)
-        self.C, self.max_iter = C, max_iter
+        self.probe = LogisticProbe(C, max_iter)
 
     def __call__(self, context: EvaluationContext) -> Result:
-        train, test = context.data.train, context.data.test
+        """NotApplicable without labels of two classes."""
+        train, val, test = context.data.train, context.data.val, context.data.test
         refuse_without_labels(train, test)
-        return Result(self.score(context.codes(train), train.y, context.codes(test), test.y))
+        scale = CommonScaling.fit(context.codes(train))
+        z, val_z, test_z = (scale(context.codes(part)) for part in (train, val, test))
+        labelled = (val.y >= 0).numpy()
+        converged: list[bool] = []
 
-    def score(self, z: Tensor, y: Tensor, test_z: Tensor, test_y: Tensor) -> dict[str, float]:
-        """Codes (N, D) and labels (N,) -> accuracy, accuracy_<labels>, and its deviation over draws.
+        def choose(positions: Tensor) -> float:
+            return self.probe.choose(z[positions.numpy()], train.y[positions], val_z[labelled], val.y[val.y >= 0])
 
-        `converged` is the fraction of the fits that ended within `max_iter` steps; a draw of one class needs none, and
-        its class is what it predicts. NotApplicable without labels of two classes.
-        """
-        scaler = StandardScaler().fit(z.numpy())
-        inputs, targets = (scaler.transform(codes.numpy()).astype(np.float64) for codes in (z, test_z))
-        converged = []
+        def accuracy(positions: Tensor, C: float) -> float:
+            y = train.y[positions]
+            if len(y.unique()) == 1:
+                return (test.y == y[0]).double().mean().item()
+            fitted = self.probe.fit(z[positions.numpy()], y, C)
+            converged.append(fitted.n_iter_.max() < self.probe.max_iter)
+            return float(fitted.score(test_z, test.y.numpy()))
 
-        def accuracy(chosen: Tensor) -> float:
-            labels = y[chosen]
-            if len(labels.unique()) == 1:
-                return (test_y == labels[0]).double().mean().item()
-            probe = LogisticRegression(C=self.C, max_iter=self.max_iter)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", ConvergenceWarning)  # `converged` tells
-                probe.fit(inputs[chosen.numpy()], labels.numpy())
-            converged.append(float(probe.n_iter_.max() < self.max_iter))
-            return float(probe.score(targets, test_y.numpy()))
-
-        metrics = self.budgets.accuracies(y, accuracy)
-        return {**metrics, **({"converged": float(np.mean(converged))} if converged else {})}
+        metrics, chosen = self.budgets.accuracies(train.y, choose, accuracy)
+        metrics |= {f"C{suffix}": C for suffix, C in chosen.items()}
+        metrics |= {"converged": float(np.mean(converged))} if converged else {}
+        return Result(metrics, facts=selection_facts(val, "C"))

@@ -1,4 +1,6 @@
-"""The plane of a code of two units, decoded. Kingma and Welling (2014), Auto-encoding variational Bayes, figure 4.
+"""Latent manifold: the plane of a code of two units, decoded. No metrics.
+
+Kingma and Welling (2014), Auto-encoding variational Bayes, figure 4.
 
 A grid of `cells` x `cells` codes, z_1 to the right and z_2 upwards:
 

@@ -1,24 +1,21 @@
-"""How well the test images come back through the code.
+"""Reconstruction of the test examples: squared error, negative log-likelihood, PSNR, SSIM.
 
     squared_error   ||x - x^||^2, summed over the image, in units of data.scale squared
     nats            the term `recon` of the model's own objective, on uncorrupted input
     psnr            10 log10(scale^2 / mean squared error of the image), dB; infinite for a perfect image
-    ssim            structural similarity, Wang et al. (2004), with a Gaussian window; of images alone
+    ssim            structural similarity, Wang et al. (2004), with a Gaussian window; of images only
 
-each averaged over the test images; and `squared_error_worst_class`, its mean over the class where that is largest, of
-labelled data. The picture `error_by_class` shows all classes.
+each averaged over the test examples; and `squared_error_worst_class`, the largest mean of a class, of labelled data.
+The figure `error_by_class` shows all classes.
 """
 
 from math import prod
 
 import torch
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from aeexp.context.base import EvaluationContext, Result
+from aeexp.plots.curves import error_by_class
 from aeexp.plots.grid import rows_of_images
-from aeexp.plots.palette import colour
-from aeexp.plots.style import GREY, charts
 
 SHOWN = 10
 
@@ -37,14 +34,5 @@ class Reconstruction:
         worst = {}
         if by_class:
             worst["squared_error_worst_class"] = max(by_class.values())
-            figures["error_by_class"] = _bars(by_class, error.mean().item(), context.model_name)
+            figures["error_by_class"] = error_by_class(by_class, error.mean().item(), context.model_name)
         return Result({name: value.mean().item() for name, value in metrics.items()} | worst, figures)
-
-
-def _bars(by_class: dict[int, float], mean: float, model: str) -> Figure:
-    figure, (axes,) = charts(["squared error by class; line: the mean of all"], 1.6)
-    axes.bar([*by_class], [*by_class.values()], color=colour(model))
-    axes.axhline(mean, color=GREY, linewidth=0.8, linestyle="--")
-    axes.set_xlabel("class")
-    axes.xaxis.set_major_locator(MaxNLocator(11, integer=True))
-    return figure

@@ -1,11 +1,11 @@
-"""How well a corruption is undone: the test images, corrupted, through the model, against what they were.
+"""Restoration of corrupted test examples, such as denoising: squared error and PSNR against the clean ones.
 
     squared_error, psnr                 of what the model makes of the corrupted image
-    input_squared_error, input_psnr     of the corrupted image itself: what a model that does nothing would get
+    input_squared_error, input_psnr     of the corrupted image itself, the result of the identity
     gain                                psnr - input_psnr, dB
 
 PSNR as in `reconstruction`, of the mean squared error over all test images, which is finite where a single image is
-left as it was. The same noise for every model: it is drawn from `seed`. What can be heard is also left as sound.
+left as it was. The same noise for every model: it is drawn from `seed`. Recordings are also written as sound files.
 """
 
 from math import log10, prod

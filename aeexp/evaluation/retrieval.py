@@ -1,25 +1,25 @@
-"""What a code finds: test examples ask, the training examples are ranked, those of the class are relevant.
+"""Retrieval by the code: precision at k, mean average precision, hash buckets. Relevant are examples of one class.
 
-    precision_<k>          the fraction of relevant ones among the k nearest by Euclid's distance of the mean codes
+Queries are test examples; the database is the labelled training examples.
+
+    precision_<k>          the fraction of relevant ones among the k nearest by the Euclidean distance of the mean codes
     map, map_error         mean of the queries' average precisions of the whole ranking, and the mean's standard error
-    bits_...               the same of the code's bits, by Hamming's distance
+    bits_...               the same of the code's bits, by the Hamming distance
     buckets                how many different bits the training examples have
-    bucket_answered        the fraction of queries in whose bucket there is a training example, and of these queries
+    bucket_answered        the fraction of queries in whose bucket there is a training example; of these queries:
     bucket_precision_<k>   of the k nearest in the bucket by the code itself, or of all where they are fewer
     saturation             the fraction of the test codes' values within 0.1 of 0 or 1, where a code lies in [0, 1]
 
-of `queries` test examples, drawn from `seed`; ties as in `ranking`. The bits of a code in [0, 1] are its values,
-rounded, as in Salakhutdinov and Hinton (2009), Semantic hashing; of any other, whether a value is above its unit's
-median over the training examples. Of bits, the squared distance is Hamming's, so a binary code needs nothing of its
-own. Memory: 16 MB of distances at a time, about four times that in all. Of the time, a tenth is the matrix product, the
-rest is the sorting: that is why not all test examples ask.
+of `queries` test examples, drawn from `seed`; ties as in aeexp.metrics.ranking. The bits of a code in [0, 1] are its
+values, rounded, as in Salakhutdinov and Hinton (2009), Semantic hashing; of any other, whether a value is above its
+unit's median over the training examples. The squared distance of bits is the Hamming distance, so a binary code is no
+special case. Memory: 16 MB of distances at a time, about four times that in all. A tenth of the time is the matrix
+product, the rest is the sorting: that is why not all test examples are queries.
 """
 
 import numpy as np
 import torch
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from aeexp.codes.binary import SATURATED
@@ -28,7 +28,7 @@ from aeexp.errors import NotApplicable, UserError
 from aeexp.metrics.buckets import binary, numbered, shared
 from aeexp.metrics.neighbours import Neighbours
 from aeexp.metrics.ranking import Distances, average_precision, precision, ranked
-from aeexp.plots.grid import Row, grid
+from aeexp.plots.grid import Row, frame, grid
 
 AT_ONCE = 2**22  # distances
 SHOWN = 10  # queries
@@ -51,22 +51,22 @@ class Retrieval:
 
     def score(self, z: Tensor, y: Tensor, test_z: Tensor, test_y: Tensor) -> dict[str, float]:
         """Codes (N, D) and labels (N,). NotApplicable where no class of the queries is among the training examples."""
-        known, asked = y >= 0, torch.isin(test_y, y[y >= 0]).nonzero().squeeze(1)
-        if not len(asked):
+        known, queries = y >= 0, torch.isin(test_y, y[y >= 0]).nonzero().squeeze(1)
+        if not len(queries):
             raise NotApplicable("no class of the test examples is among the training examples: choose class_filter=all")
         generator = torch.Generator().manual_seed(self.seed)
-        asked = asked[torch.randperm(len(asked), generator=generator)[: self.queries]]
-        z, y, test_z, test_y = z[known].float(), y[known], test_z[asked].float(), test_y[asked]
+        queries = queries[torch.randperm(len(queries), generator=generator)[: self.queries]]
+        z, y, test_z, test_y = z[known].float(), y[known], test_z[queries].float(), test_y[queries]
         bits, test_bits = (binary(codes, z) for codes in (z, test_z))
-        by_code = self._found(z, y, test_z, test_y)
+        by_code = self._rank_metrics(z, y, test_z, test_y)
         same = torch.equal(bits, z) and torch.equal(test_bits, test_z)
-        by_bits = by_code if same else self._found(bits, y, test_bits, test_y)
+        by_bits = by_code if same else self._rank_metrics(bits, y, test_bits, test_y)
         metrics = {**by_code, **{f"bits_{name}": value for name, value in by_bits.items()}}
         if z.min() >= 0 and z.max() <= 1:
             metrics["saturation"] = ((test_z - 0.5).abs() > 0.5 - SATURATED).double().mean().item()
-        return metrics | self._in_buckets(numbered(bits, test_bits), z, y, test_z, test_y)
+        return metrics | self._bucket_metrics(numbered(bits, test_bits), z, y, test_z, test_y)
 
-    def _found(self, z: Tensor, y: Tensor, test_z: Tensor, test_y: Tensor) -> dict[str, float]:
+    def _rank_metrics(self, z: Tensor, y: Tensor, test_z: Tensor, test_y: Tensor) -> dict[str, float]:
         order = y.argsort(stable=True)
         database, y, size = Distances(z[order]), y[order], max(1, AT_ONCE // len(z))
         values = []
@@ -80,7 +80,7 @@ class Retrieval:
         means = dict(zip([*(f"precision_{k}" for k in self.at), "map"], each.mean(axis=1).tolist(), strict=True))
         return {**means, "map_error": float(each[-1].std() / max(1, len(test_z) - 1) ** 0.5)}
 
-    def _in_buckets(
+    def _bucket_metrics(
         self, places: list[Tensor], z: Tensor, y: Tensor, test_z: Tensor, test_y: Tensor
     ) -> dict[str, float]:
         train, test = places
@@ -108,15 +108,5 @@ class Retrieval:
         figure = grid([rows], context.data.scale, ["class", "query", *(str(i + 1) for i in range(found.shape[1]))])
         wrong = train.y[found] != test.y[queries][:, None]
         for i, j in wrong.nonzero().tolist():
-            _frame(figure.axes[0], i * len(rows[0].examples) + j + 1)
+            frame(figure.axes[0], i * len(rows[0].examples) + j + 1)
         return figure
-
-
-def _frame(axes: Axes, cell: int) -> None:
-    """A red frame around a cell of `grid`, counted in rows: an image, or the ground of curves."""
-    if axes.images:
-        left, right, bottom, top = axes.images[cell].get_extent()
-    else:
-        left, bottom, right, top = axes.collections[cell].get_paths()[0].get_extents().extents
-    corner = (left, min(bottom, top))
-    axes.add_patch(Rectangle(corner, right - left, abs(top - bottom), fill=False, color="tab:red", linewidth=1))

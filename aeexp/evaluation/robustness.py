@@ -1,9 +1,10 @@
-"""What a corruption of the test examples does to the reconstruction and to the code, as it grows.
+"""Robustness to corruption: squared error and accuracy by level; the norm of the encoder's Jacobian.
 
     squared_error, squared_error_<corruption>_<level>   ||x - g(f(x~))||^2 against the clean x, as in Vincent et al.
                     (2010), Stacked denoising autoencoders; level 0 has no suffix
-    accuracy, accuracy_<corruption>_<level>             of a logistic regression on clean training codes, standardised,
-                    that reads the codes of x~
+    accuracy, accuracy_<corruption>_<level>     of a logistic regression on clean training codes, centred and divided
+                    by one common factor, that reads the codes of x~
+    C               inverse strength of its L2 penalty, chosen on validation codes
     jacobian        sqrt of the mean of ||J_f(x)||_F^2: Rifai et al. (2011), Contractive auto-encoders
     jacobian_relative    the same, per deviation of the code: sqrt of the sum of its units' variances
 
@@ -23,12 +24,13 @@ from aeexp.context.corrupted import Point, Reader
 from aeexp.data.examples import Examples
 from aeexp.errors import NotApplicable, UserError
 from aeexp.metrics.jacobian import responds, root_mean_square
+from aeexp.metrics.logistic import LogisticProbe
 from aeexp.plots.robustness import curves
 from aeexp.types import Batch
 
 
 class CorruptionLevels:
-    """A corruption, `option` of which grows through `levels`."""
+    """A corruption at several `levels` of its `option`."""
 
     def __init__(self, corruption: Callable[..., nn.Module], option: str, levels: list[float]) -> None:
         self.option = option
@@ -43,7 +45,7 @@ class Robustness:
         self,
         corruptions: dict[str, CorruptionLevels],
         examples: int,
-        C: float,
+        C: list[float],
         max_iter: int,
         differentiated: int,
         probes: int,
@@ -53,46 +55,47 @@ class Robustness:
         if min(examples, differentiated, probes) < 1:
             raise UserError(
                 f"robustness.examples={examples}, differentiated={differentiated} and "
-                f"probes={probes} are numbers of something: choose at least 1 of each"
+                f"probes={probes} are counts: choose at least 1 of each"
             )
         self.corruptions, self.examples = corruptions, examples
-        self.C, self.max_iter = C, max_iter
+        self.probe = LogisticProbe(C, max_iter)
         self.differentiated, self.probes, self.perturbation, self.seed = differentiated, probes, perturbation, seed
 
     def __call__(self, context: EvaluationContext) -> Result:
-        train, test = (self._drawn(part) for part in (context.data.train, context.data.test))
+        train, val, test = (self._drawn(part) for part in (context.data.train, context.data.val, context.data.test))
         with torch.no_grad():
             model = Reader(context.model.reconstruct, lambda x: context.model.encode(x).mean.flatten(1))
             raw = Reader(lambda x: x, lambda x: x.flatten(1))
             for reader in (model, raw):
-                reader.learn(train, self.C, self.max_iter)
-            ours, beside = self._grown(model, test), self._grown(raw, test)
+                reader.learn(train, val, self.probe)
+            ours, pixels = self._by_level(model, test), self._by_level(raw, test)
         metrics = {}
         for name, points in ours.items():
             for level, (error, accuracy) in points.items():
                 suffix = f"_{name}_{level:g}" if level else ""
                 metrics[f"squared_error{suffix}"] = error
                 metrics |= {} if isnan(accuracy) else {f"accuracy{suffix}": accuracy}
+        metrics |= {} if isnan(model.C) else {"C": model.C}
         metrics |= self._jacobian(model, test.x[: self.differentiated], self.perturbation * context.data.scale)
         return Result(
-            metrics, curves(ours, beside, {n: g.option for n, g in self.corruptions.items()}, context.model_name)
+            metrics, curves(ours, pixels, {n: g.option for n, g in self.corruptions.items()}, context.model_name)
         )
 
     def _drawn(self, part: Examples) -> Batch:
         generator = torch.Generator().manual_seed(self.seed)
         return part[torch.randperm(len(part), generator=generator)[: self.examples]]
 
-    def _grown(self, reader: Reader, test: Batch) -> dict[str, dict[float, Point]]:
+    def _by_level(self, reader: Reader, test: Batch) -> dict[str, dict[float, Point]]:
         """By corruption and by level, from 0."""
         clean = reader.read(test.x, test)
-        grown = {name: {0.0: clean} for name in self.corruptions}
-        for name, growing in self.corruptions.items():
-            for level, corruption in growing.at.items():
+        by_level = {name: {0.0: clean} for name in self.corruptions}
+        for name, levels in self.corruptions.items():
+            for level, corruption in levels.at.items():
                 with torch.random.fork_rng(devices=[]):
                     torch.manual_seed(self.seed)
                     corrupted = corruption(test.x)
-                grown[name][level] = reader.read(corrupted, test)
-        return grown
+                by_level[name][level] = reader.read(corrupted, test)
+        return by_level
 
     def _jacobian(self, reader: Reader, x: Tensor, perturbation: float) -> dict[str, float]:
         """Nothing of a model without a code, or whose code is rounded."""

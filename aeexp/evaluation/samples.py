@@ -1,19 +1,20 @@
-"""Examples that the model generates, and how well it knows its own codes.
+"""Generated samples, and the negative log-density of the test codes under the latent sampler.
 
-A model with a prior draws codes from it; of any other, a density is fitted to its codes after the training, and the
-picture says so (aeexp.context.latent_samplers). Rows by class: a model that reads labels decodes codes of its prior with
-each; of any other, a density is fitted to the codes of each class alone.
+    nats        -log p(z), averaged over the mean codes z of the test examples, p the density that is fitted to the
+                training codes (aeexp.context.latent_samplers); comparable within one code only
+    nats_prior  the same under the model's own prior, where it has one: of codes that are indices, a probability
+    components  Gaussians of the fitted density
 
-    nats        -log p(z), averaged over the mean codes z of the test examples, under what the codes were drawn from:
-                a density where codes are real, a probability where they are indices; comparable within one code only
-    components  Gaussians that were fitted; 0 where the prior is the model's own
+The figure shows samples from the fitted density, and from the prior. Rows by class: a model that conditions on the
+label decodes codes of its prior, or of the density, with each label; of any other, a density is fitted to the codes of
+each class alone.
 """
 
 import torch
 from torch import Tensor
 
 from aeexp.context.base import EvaluationContext, Result
-from aeexp.context.latent_samplers import DensityEstimator, LatentSampler, generated, latent_sampler, reads_labels
+from aeexp.context.latent_samplers import DensityEstimator, LatentSampler, generated, latent_samplers, reads_labels
 from aeexp.data.examples import BATCH
 from aeexp.errors import NotApplicable, UserError
 from aeexp.plots.grid import Row, grid
@@ -21,7 +22,7 @@ from aeexp.plots.palette import colour
 
 
 class Samples:
-    """`classes`: a row of each of these; null: of all that the model was trained on, where it reads labels."""
+    """`classes`: a row of each of these; null: of all training classes, where the model conditions on the label."""
 
     def __init__(
         self, density: DensityEstimator, classes: list[int] | None, rows: int, columns: int, seed: int
@@ -33,33 +34,42 @@ class Samples:
     def __call__(self, context: EvaluationContext) -> Result:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            whole = latent_sampler(context, self.density)
-            unlabelled = torch.full((self.rows * self.columns,), -1)
-            drawn = torch.cat([*generated(context, whole.prior, unlabelled)]).split(self.columns)
-            name = whole.name + "\non the codes" * bool(whole.components)
-            rows = [Row("" if i else name, x, ink=colour(context.model_name)) for i, x in enumerate(drawn)]
-            by_class = self._by_class(context, whole)
-        figure = grid([rows, by_class] if by_class else [rows], context.data.scale)
-        with torch.no_grad():
-            codes = context.codes(context.data.test).unflatten(1, context.code_shape).split(BATCH)
-            nats = -torch.cat([whole.prior.log_prob(z) for z in codes]).double().mean().item()
-        return Result({"nats": nats, "components": float(whole.components)}, {"samples": figure})
+            samplers = latent_samplers(context, self.density)
+            blocks = [self._block(context, sampler) for sampler in samplers.values()]
+            by_class = self._by_class(context, [*samplers.values()][-1])
+        figure = grid([*blocks, by_class] if by_class else blocks, context.data.scale)
+        metrics = {f"nats{suffix}": _nats(context, sampler) for suffix, sampler in samplers.items()}
+        if "" in samplers:
+            metrics["components"] = float(samplers[""].components)
+        return Result(metrics, {"samples": figure})
 
-    def _by_class(self, context: EvaluationContext, whole: LatentSampler) -> list[Row]:
-        reads = reads_labels(context.model, whole.prior)
+    def _block(self, context: EvaluationContext, sampler: LatentSampler) -> list[Row]:
+        unlabelled = torch.full((self.rows * self.columns,), -1)
+        drawn = torch.cat([*generated(context, sampler.prior, unlabelled)]).split(self.columns)
+        name = sampler.name + "\non the codes" * bool(sampler.components)
+        return [Row("" if i else name, x, ink=colour(context.model_name)) for i, x in enumerate(drawn)]
+
+    def _by_class(self, context: EvaluationContext, sampler: LatentSampler) -> list[Row]:
+        conditional = reads_labels(context.model, sampler.prior)
         seen = [label for label in context.data.train.y.unique().tolist() if label >= 0]
         rows = []
-        for label in self.classes if self.classes is not None else seen * reads:
+        for label in self.classes if self.classes is not None else seen * conditional:
             y = context.data.train.y == label
             if not y.any():
                 raise NotApplicable(
                     f"no training example has the label {label}: choose evaluation.samples.classes of the data's "
                     f"{context.data.classes}, counted from 0"
                 )
-            sampler = whole if reads else self._of_class(context, y)
-            x = torch.cat([*generated(context, sampler.prior, torch.full((self.columns,), label))])
-            rows.append(Row(f"class {label}\n{sampler.name}", x, ink=colour(context.model_name)))
+            of_class = sampler if conditional else self._of_class(context, y)
+            x = torch.cat([*generated(context, of_class.prior, torch.full((self.columns,), label))])
+            rows.append(Row(f"class {label}\n{of_class.name}", x, ink=colour(context.model_name)))
         return rows
 
     def _of_class(self, context: EvaluationContext, members: Tensor) -> LatentSampler:
         return self.density.fit(context.codes(context.data.train)[members], context.code_shape)
+
+
+@torch.no_grad()
+def _nats(context: EvaluationContext, sampler: LatentSampler) -> float:
+    codes = context.codes(context.data.test).unflatten(1, context.code_shape).split(BATCH)
+    return -torch.cat([sampler.prior.log_prob(z) for z in codes]).double().mean().item()

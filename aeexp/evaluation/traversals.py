@@ -1,4 +1,4 @@
-"""What each unit of the code draws: moved alone, the others as they are in an example's code.
+"""Latent traversals: one unit of the code varies, the others keep the values of an example. No metrics.
 
 Unit j takes the values that `percents` of the training codes have below them in j, and carries
 

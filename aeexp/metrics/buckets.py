@@ -22,9 +22,9 @@ def numbered(*bits: Tensor) -> list[Tensor]:
 
 
 def shared(a: Tensor, b: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Of each bucket that both have: who of a and who of b is in it."""
-    mine, theirs = _members(a), _members(b)
-    yield from ((mine[number], theirs[number]) for number in theirs if number in mine)
+    """For each bucket that both have: its members in a and in b, positions."""
+    in_a, in_b = _members(a), _members(b)
+    yield from ((in_a[number], in_b[number]) for number in in_b if number in in_a)
 
 
 def _members(numbers: Tensor) -> dict[int, Tensor]:

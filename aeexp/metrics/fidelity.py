@@ -1,7 +1,11 @@
-"""How much two sets of features are alike, and which training example is nearest. Features are (N, F), n of them n x F.
+"""Similarity of two sets of features: Frechet distance, precision, recall, density, coverage; nearest examples.
+
+Features are (N, F), n of them (n, F).
 
 All distances are Euclidean, computed for blocks of BATCH x BATCH pairs at a time.
 """
+
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -21,6 +25,13 @@ def frechet(a: Tensor, b: Tensor) -> float:
     return ((m - m_).square().sum() + C.trace() + C_.trace() - 2 * cross).clamp_min(0).item()
 
 
+class Support(NamedTuple):
+    """Of n features and the N balls of a manifold."""
+
+    balls: Tensor  # (n,) int64: how many balls each feature lies in
+    covered: Tensor  # (N,) bool: whether any feature lies in the ball
+
+
 class Manifold:
     """Balls around each of a set of features, up to the k-th nearest other one. Kynkäänniemi et al. (2019), eq. 1.
 
@@ -29,20 +40,39 @@ class Manifold:
 
     def __init__(self, features: Tensor, k: int) -> None:
         self.features = features.double()
-        k = min(k, len(features) - 1)
+        self.k = min(k, len(features) - 1)
         # the nearest of all is the feature itself
-        radii = [_nearest(some, self.features, k + 1)[:, -1] for some in self.features.split(BATCH)]
+        radii = [_nearest(some, self.features, self.k + 1)[:, -1] for some in self.features.split(BATCH)]
         self.radii = torch.cat(radii)  # (N,), squared
 
-    def holds(self, features: Tensor) -> float:
-        """The fraction of them that lie in a ball."""
-        return torch.cat([self._holds(some) for some in features.double().split(BATCH)]).double().mean().item()
+    def support(self, features: Tensor) -> Support:
+        """Which of the features (n, F) lie in which balls"""
+        balls, covered = [], torch.zeros(len(self.radii), dtype=torch.bool)
+        for some in features.double().split(BATCH):
+            blocks = zip(self.features.split(BATCH), self.radii.split(BATCH), strict=True)
+            inside = [_squares(some, centres) <= radii for centres, radii in blocks]
+            balls.append(sum((block.sum(1) for block in inside), start=torch.zeros(len(some), dtype=torch.int64)))
+            covered |= torch.cat([block.any(0) for block in inside])
+        return Support(torch.cat(balls), covered)
 
-    def _holds(self, some: Tensor) -> Tensor:
-        inside = torch.zeros(len(some), dtype=torch.bool)
-        for centres, radii in zip(self.features.split(BATCH), self.radii.split(BATCH), strict=True):
-            inside |= (_squares(some, centres) <= radii).any(1)
-        return inside
+
+def fidelity_and_diversity(real: Manifold, features: Tensor) -> dict[str, float]:
+    """Metrics of generated features (n, F) against the manifold of real ones, of N balls and of the same k.
+
+    precision   the fraction of generated features in any ball; recall, of real ones in any ball of the generated ones.
+                Kynkäänniemi et al. (2019), Improved precision and recall metric, eq. 2
+    density     1 / (k n) sum_j (number of balls that hold generated feature j); may be above 1
+    coverage    the fraction of balls that hold any generated feature. Naeem et al. (2020), Reliable fidelity and
+                diversity metrics for generative models, eq. 3 and 4
+    """
+    support = real.support(features)
+    recalled = Manifold(features, real.k).support(real.features).balls > 0
+    return {
+        "precision": (support.balls > 0).double().mean().item(),
+        "recall": recalled.double().mean().item(),
+        "density": support.balls.double().mean().item() / max(1, real.k),
+        "coverage": support.covered.double().mean().item(),
+    }
 
 
 def nearest(x: Tensor, train: Examples) -> tuple[Tensor, Tensor]:

@@ -11,9 +11,9 @@ from math import ceil
 
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
+from torch.nn.functional import normalize, one_hot
 
-from aeexp.errors import UserError
+from aeexp.metrics.finite import refuse_not_finite
 
 QUERIES = 256  # at once
 ACROSS, TALL, DEEP = 128, 32, 16  # the tile of one product is `deep`, up to DEEP, codes of each of ACROSS groups
@@ -21,7 +21,7 @@ FLOATS = 2**20  # compared at once by their differences
 
 
 class Geometry(ABC):
-    """Coordinates of codes, in which near is meant by Euclid."""
+    """The distance of codes: coordinates in which it is Euclidean."""
 
     @abstractmethod
     def place(self, z: Tensor, train: Tensor) -> Tensor:
@@ -54,8 +54,7 @@ class Neighbours:
     """Codes (N, D) that can be searched. UserError where one is not finite."""
 
     def __init__(self, codes: Tensor) -> None:
-        if not codes.isfinite().all():
-            raise UserError("the code has values that are not finite: choose a smaller optimizer.lr, and train again")
+        refuse_not_finite(codes)
         # far from the origin the products lose digits; a whole number keeps 0 and 1 exact
         self.centre = codes.mean(0).round()
         self.codes = codes - self.centre
@@ -92,13 +91,18 @@ class Neighbours:
 
     def _least(self, queries: Tensor) -> Tensor:
         """The least ||t||^2 - 2 q.t of each group, (B, tall, ACROSS)"""
-        asked = torch.cat([queries, queries.new_ones(len(queries), 1)], 1)
+        augmented = torch.cat([queries, queries.new_ones(len(queries), 1)], 1)
         least = queries.new_empty(len(queries), self.tall, ACROSS)
         tile = queries.new_empty(len(queries), self.deep * ACROSS)  # used again and again: it stays in the cache
         for codes, minima in zip(self.tiles, least.unbind(1), strict=True):
-            torch.mm(asked, codes, out=tile)
+            torch.mm(augmented, codes, out=tile)
             torch.amin(tile.view(-1, self.deep, ACROSS), 1, out=minima)
         return least
+
+
+def majority_vote(labels: Tensor) -> Tensor:
+    """The commonest label of each row, (M, k) -> (M,); of equally common ones the smallest"""
+    return torch.cat([one_hot(some).sum(1).argmax(1) for some in labels.split(1000)])
 
 
 def _members(groups: Tensor, size: int) -> Tensor:

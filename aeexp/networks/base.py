@@ -33,7 +33,7 @@ class Network(ABC):
 
     @abstractmethod
     def decoder(self, in_features: int, shape: tuple[int, ...]) -> nn.Module:
-        """(B, in_features), the encoder's switches -> (B, *shape), linear at the end: the likelihood knows what it means.
+        """(B, in_features), the encoder's pooling switches -> theta (B, *shape), linear at the end.
 
         Without switches that it needs, it raises UserError.
         """

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from aeexp.plots.style import COLUMN, DPI, FONT, GREY, INK, SMALL, Colour, width
@@ -36,7 +37,7 @@ def rows_of_images(rows: dict[str, Tensor], scale: float) -> Figure:
 def grid(blocks: Sequence[Sequence[Row]], scale: float, heads: Sequence[str] = ()) -> Figure:
     """Rows under one another, blocks of them a little apart; the first head is over the names, the others over columns.
 
-    DataModule (n, C, H, W) in [0, scale], as the mean of their channels where these are neither one nor three; curves
+    Images (n, C, H, W) in [0, scale], as the mean of their channels where these are neither one nor three; curves
     (n, ...) of anything else, all on one scale. One axes, in inches from the top left: of n columns, example j of
     row i is `axes.images[i * n + j]`, or the lines of that cell.
     """
@@ -64,6 +65,16 @@ def grid(blocks: Sequence[Sequence[Row]], scale: float, heads: Sequence[str] = (
             x, y = left + (column + 0.5) * side, top + height + 0.8 * LINE
             axes.text(x, y, caption, ha="center", va="baseline", fontsize=SMALL, color=GREY)
     return figure
+
+
+def frame(axes: Axes, cell: int) -> None:
+    """A red frame around a cell of `grid`, counted in rows: an image, or the ground of curves."""
+    if axes.images:
+        left, right, bottom, top = axes.images[cell].get_extent()
+    else:
+        left, bottom, right, top = axes.collections[cell].get_paths()[0].get_extents().extents
+    corner = (left, min(bottom, top))
+    axes.add_patch(Rectangle(corner, right - left, abs(top - bottom), fill=False, color="tab:red", linewidth=1))
 
 
 class Cells:

@@ -24,7 +24,7 @@ FRAME = 16  # bytes around a record: its length, and two checksums
 
 
 def truncate(folder: Path, step: int) -> None:
-    """Removes what user_input at `step` or later from the files that grow, and a record at an end that was cut short."""
+    """Removes what came at `step` or later from the files that grow, and a record at an end that was cut short."""
     for path in sorted(folder.glob(GROWING)):
         records = list(takewhile(lambda record: _before(record, step), RawEventFileLoader(str(path)).Load()))
         length = sum(len(record) + FRAME for record in records)

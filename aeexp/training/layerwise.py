@@ -22,7 +22,7 @@ class Layerwise(pl.Callback):
         alone, of_all = self.epochs * self._stack(pl_module).layers, trainer.max_epochs or 0
         if 0 <= of_all <= alone:
             raise UserError(
-                f"schedule=layerwise takes {alone} epochs for the layers alone, but trainer.max_epochs={of_all} seed_groups "
+                f"schedule=layerwise takes {alone} epochs for the layers alone, but trainer.max_epochs={of_all} leaves "
                 f"none for all together: choose trainer.max_epochs={alone + 1} or more, or fewer "
                 "schedule.layerwise.epochs"
             )

@@ -1,7 +1,7 @@
 """What of a training is in TensorBoard, in step with its checkpoints.
 
 A run that was killed goes on from its last checkpoint, at step S. So that its curves are those of a run that was left
-alone, everything before S has to be in the event files by then, and what they register_codebook of S and later is cut when the
+alone, everything before S has to be in the event files by then, and what they hold of S and later is cut when the
 run goes on (aeexp.runs.events).
 """
 

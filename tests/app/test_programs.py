@@ -102,7 +102,7 @@ def test_a_sweep_is_measured_again_without_telling_it_what_it_was(program, tmp_p
     quick = ["trainer.max_epochs=1", f"runs={tmp_path}", "evaluation=[reconstruction]"]
     assert program("train.py", "-m", "model=vae,pca", "bottleneck=2", "seed=3", *quick).returncode == 0
     first = {run.path: run.metrics for run in find(tmp_path)}
-    protocols = ["evaluation=[linear_probe,fine_tune]", "evaluation.fine_tune.epochs=1"]
+    protocols = ["evaluation=[linear_probe,fine_tune]", "evaluation.fine_tune.epochs=[1]"]
     done = program("evaluate.py", f"run={tmp_path}", *protocols)
     assert done.returncode == 0, done.stderr
     for run in find(tmp_path):

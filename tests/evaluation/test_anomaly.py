@@ -1,4 +1,4 @@
-"""What is anomalous to a model: oracles, closed forms, and the promise of the threshold."""
+"""Anomaly detection against oracles: a perfect, a worst and an uninformative detector; scores against scipy."""
 
 from types import SimpleNamespace
 
@@ -7,7 +7,6 @@ import pytest
 import torch
 from labelled_oracle import Oracle
 from scipy.spatial.distance import mahalanobis as by_scipy
-from scipy.stats import mannwhitneyu, norm
 from sklearn.covariance import LedoitWolf
 from sklearn.decomposition import PCA
 
@@ -16,8 +15,8 @@ from aeexp.context.base import EvaluationContext
 from aeexp.data.class_filters import AllClasses, LeaveOut, OneClass
 from aeexp.data.examples import Examples
 from aeexp.errors import NotApplicable, UserError
-from aeexp.evaluation.anomaly import HIDDEN, Anomaly, measures, threshold, threshold_metrics
-from aeexp.plots.detection import Values
+from aeexp.evaluation.anomaly import HIDDEN, Anomaly, detection_metrics
+from aeexp.plots.detection import Scores
 
 SHAPE, CLASSES = (1, 4, 4), 3
 
@@ -55,62 +54,26 @@ def context(model, class_filter, **changes):
     return EvaluationContext(model, SimpleNamespace(**vars(data) | changes), None, "oracle")
 
 
-def protocol(target_rate=0.1, **against):
-    return Anomaly(against, target_rate, Baselines(components=2, trees=10, examples=200, seed=0))
+def protocol(target_false_alarm_rate=0.1, **against):
+    return Anomaly(against, target_false_alarm_rate, Baselines(components=2, trees=10, examples=200, seed=0))
 
 
-def test_the_area_is_the_statistic_of_mann_and_whitney_with_ties():
-    generator = torch.Generator().manual_seed(0)
-    normal, anomalous = (
-        torch.randint(low, low + 6, (n,), generator=generator).numpy() for low, n in ((0, 40), (2, 25))
-    )
-    expected = mannwhitneyu(anomalous, normal).statistic / (40 * 25)
-    assert measures(normal, anomalous)["auroc"] == pytest.approx(expected)
-
-
-def test_two_normal_distributions_have_the_measures_that_one_can_work_out():
-    generator = torch.Generator().manual_seed(0)
-    normal, anomalous = torch.randn(2, 100_000, generator=generator, dtype=torch.float64).numpy()
-    found = measures(normal, anomalous + 2)
-    assert found["auroc"] == pytest.approx(norm.cdf(2 / 2**0.5), abs=0.005)
-    assert found["fpr95"] == pytest.approx(norm.sf(2 + norm.ppf(0.05)), abs=0.01)
-
-
-def test_the_order_of_the_scores_decides_average_precision_and_false_alarms():
-    normal, anomalous = np.array([1.0, 2.0, 3.0, 4.0]), np.array([3.5, 5.0])
-    found = measures(normal, anomalous)
-    assert found["average_precision"] == pytest.approx(0.5 * 1 + 0.5 * 2 / 3)
-    assert found["fpr95"] == pytest.approx(1 / 4)
-    assert found["auroc"] == pytest.approx(7 / 8)
-
-
-@pytest.mark.parametrize(("n", "rate"), [(19, 0.05), (9, 0.1), (99, 0.05), (30, 0.2)])
-def test_the_threshold_keeps_its_promise_on_average(n, rate):
-    generator = torch.Generator().manual_seed(n)
-    scores = torch.randn(4000, n + 1, generator=generator).numpy()
-    kept = np.mean([new > threshold(val, rate) for val, new in zip(scores[:, :n], scores[:, n], strict=True)])
-    exact = 1 - np.ceil((n + 1) * (1 - rate) - 1e-9) / (n + 1)
-    assert exact <= rate + 1e-9
-    assert kept == pytest.approx(exact, abs=4 * (rate / 4000) ** 0.5)
-
-
-@pytest.mark.parametrize(("n", "rate", "k"), [(99, 0.05, 95), (19, 0.05, 19), (100, 0.05, 96), (5, 0.05, 5)])
-def test_the_threshold_is_the_kth_smallest(n, rate, k):
-    assert threshold(np.arange(1.0, n + 1)[::-1], rate) == k
-
-
-def test_too_few_examples_promise_what_they_can():
-    found = protocol(target_rate=0.001)(context(Oracle(lambda x: x.flatten(1)), OneClass([0]))).metrics
-    assert found["target_rate"] == pytest.approx(1 / 31)
+def test_few_validation_examples_raise_the_target_to_what_they_guarantee():
+    found = protocol(target_false_alarm_rate=0.001)(context(Oracle(lambda x: x.flatten(1)), OneClass([0]))).metrics
+    assert found["target_false_alarm_rate"] == pytest.approx(1 / 31)
     assert (
-        protocol(target_rate=0.1)(context(Oracle(lambda x: x.flatten(1)), OneClass([0]))).metrics["target_rate"] == 0.1
+        protocol(target_false_alarm_rate=0.1)(context(Oracle(lambda x: x.flatten(1)), OneClass([0]))).metrics[
+            "target_false_alarm_rate"
+        ]
+        == 0.1
     )
 
 
-def test_false_alarms_and_finds_are_counted_above_the_threshold():
-    values = Values(np.arange(4.0), {HIDDEN: np.array([2.0, 9.0]), "far": np.array([9.0])})
-    found = threshold_metrics(values, limit=2.0)
-    assert (found["threshold"], found["false_alarms"], found["detected"], found["detected_far"]) == (2, 0.25, 0.5, 1)
+def test_false_alarm_and_detection_rates_are_named_by_group():
+    scores = Scores(np.arange(4.0), {HIDDEN: np.array([2.0, 9.0]), "far": np.array([9.0])})
+    metrics = detection_metrics(scores, threshold=2.0)
+    rates = ("threshold", "false_alarm_rate", "detection_rate", "detection_rate_far")
+    assert [metrics[name] for name in rates] == [2, 0.25, 0.5, 1]
 
 
 def test_the_distance_is_that_of_scipy_with_the_covariance_of_sklearn():
@@ -122,14 +85,14 @@ def test_the_distance_is_that_of_scipy_with_the_covariance_of_sklearn():
     assert mahalanobis(codes)(codes).tolist() == pytest.approx(expected)
 
 
-def test_a_unit_that_never_moved_betrays_what_moves_it():
+def test_a_change_of_a_constant_unit_is_far():
     codes = torch.randn(100, 3, generator=torch.Generator().manual_seed(0)) * torch.tensor([1.0, 1.0, 0.0])
     usual, moved = mahalanobis(codes)(torch.tensor([[2.0, 0.0, 0.0], [0.0, 0.0, 2.0]]))
     assert moved > 3 * usual
 
 
 class Blind(Oracle):
-    """It restores what it was trained on, and blackens all else: a perfect and, inverted, a worst detector."""
+    """Reconstructs normal examples exactly and anomalous ones as black: a perfect and, inverted, a worst detector."""
 
     def __init__(self, anomalous):
         super().__init__(lambda x: x.flatten(1), lambda x: x.where(~anomalous(x)[:, None, None, None], 0))
@@ -139,27 +102,27 @@ def brighter(x):
     return x.flatten(1).min(1).values >= 0.5
 
 
-def test_a_perfect_detector_finds_all_of_another_data_set_whatever_its_scale():
+def test_a_perfect_detector_detects_all_of_another_data_set_whatever_its_scale():
     found = protocol(elsewhere=Elsewhere())(context(Blind(brighter), AllClasses())).metrics
     for score in ("squared_error", "nats"):
-        assert found[f"{score}_auroc_elsewhere"] == found[f"{score}_detected_elsewhere"] == 1
+        assert found[f"{score}_auroc_elsewhere"] == found[f"{score}_detection_rate_elsewhere"] == 1
         assert found[f"{score}_average_precision_elsewhere"] == pytest.approx(1)
-        assert found[f"{score}_fpr95_elsewhere"] == found[f"{score}_false_alarms"] == 0
+        assert found[f"{score}_fpr95_elsewhere"] == found[f"{score}_false_alarm_rate"] == 0
     assert found["norm_auroc_elsewhere"] > 0.9
     assert "squared_error_auroc" not in found
 
 
-def test_a_worst_detector_and_one_that_tells_nothing():
+def test_a_worst_and_an_uninformative_detector():
     worst = protocol(elsewhere=Elsewhere())(context(Blind(lambda x: ~brighter(x)), AllClasses())).metrics
     assert worst["squared_error_auroc_elsewhere"] == 0
     assert worst["squared_error_fpr95_elsewhere"] == 1
     nothing = protocol(elsewhere=Elsewhere())(context(Oracle(lambda x: torch.ones(len(x), 2)), AllClasses())).metrics
     assert nothing["squared_error_auroc_elsewhere"] == nothing["code_density_auroc_elsewhere"] == 0.5
-    assert nothing["squared_error_detected_elsewhere"] == nothing["squared_error_false_alarms"] == 0
+    assert nothing["squared_error_detection_rate_elsewhere"] == nothing["squared_error_false_alarm_rate"] == 0
 
 
 @pytest.mark.parametrize("class_filter", [OneClass([1]), LeaveOut([0, 2])], ids=["one_class", "leave_out"])
-def test_what_the_view_hides_is_anomalous_and_the_unlabelled_is_neither(class_filter):
+def test_hidden_classes_are_anomalous_and_unlabelled_examples_are_neither(class_filter):
     def marked(x):
         return x[:, 0, 0, 0] == 0
 
@@ -168,11 +131,11 @@ def test_what_the_view_hides_is_anomalous_and_the_unlabelled_is_neither(class_fi
     asked.data.test.y[3:60:3] = -1  # of class 0, and would score as anomalous
     asked.data.test.y[4:61:3] = -1  # of class 1, and would score as normal
     found = protocol()(asked).metrics
-    assert found["squared_error_auroc"] == found["squared_error_detected"] == 1
-    assert found["squared_error_false_alarms"] == 0
+    assert found["squared_error_auroc"] == found["squared_error_detection_rate"] == 1
+    assert found["squared_error_false_alarm_rate"] == 0
 
 
-def test_a_code_that_moves_for_anomalies_only_has_the_density_as_its_score():
+def test_the_density_of_the_code_detects_what_changes_the_code_alone():
     asked = context(Oracle(lambda x: x[:, 0, 0, :2] * 10 ** brighter(x)[:, None]), AllClasses())
     found = protocol(elsewhere=Elsewhere())(asked).metrics
     assert found["code_density_auroc_elsewhere"] > 0.99
@@ -181,7 +144,7 @@ def test_a_code_that_moves_for_anomalies_only_has_the_density_as_its_score():
 
 def test_baselines_are_those_of_sklearn_and_of_the_pixels():
     train, test = part(200, 0), part(50, 1)
-    scores = {name: score(test) for name, score in Baselines(2, 10, 200, seed=0).fitted(train).items()}
+    scores = {name: score(test) for name, score in Baselines(2, 10, 200, seed=0).fit(train).items()}
     pixels, others = train.x.flatten(1).double().numpy(), test.x.flatten(1).double().numpy()
     pca = PCA(2).fit(pixels)
     residual = ((others - pca.inverse_transform(pca.transform(others))) ** 2).sum(1)
@@ -190,9 +153,9 @@ def test_baselines_are_those_of_sklearn_and_of_the_pixels():
     assert scores["norm"].tolist() == pytest.approx(np.linalg.norm(others, axis=1).tolist(), rel=1e-4)
 
 
-def test_the_forest_sets_far_examples_apart_and_leaves_the_generators_alone():
+def test_the_isolation_forest_scores_far_examples_higher_and_leaves_the_generators_alone():
     state, numpys = torch.get_rng_state(), np.random.get_state()[1].copy()
-    scores = Baselines(2, 50, 200, seed=0).fitted(part(200, 0))
+    scores = Baselines(2, 50, 200, seed=0).fit(part(200, 0))
     far = Examples(torch.full((5, *SHAPE), 3.0), torch.zeros(5, dtype=torch.long), 1.0)
     assert scores["isolation_forest"](far).min() > scores["isolation_forest"](part(50, 1)).max()
     assert torch.equal(torch.get_rng_state(), state)
@@ -207,7 +170,7 @@ def test_data_of_another_shape_and_the_runs_own_are_not_read():
     assert not any(other.read for other in others.values())
 
 
-def test_a_kind_without_a_code_has_no_density_and_diverged_codes_are_refused():
+def test_a_model_without_a_code_has_no_density_and_diverged_codes_are_refused():
     def none(x):
         raise NotApplicable("no code: choose another model")
 
@@ -217,14 +180,14 @@ def test_a_kind_without_a_code_has_no_density_and_diverged_codes_are_refused():
         protocol()(context(Oracle(lambda x: x.flatten(1) / 0), OneClass([0])))
 
 
-def test_the_pictures_name_all_scores_and_groups():
+def test_the_figures_name_all_scores_and_groups():
     result = protocol(elsewhere=Elsewhere())(context(Oracle(lambda x: x.flatten(1)), OneClass([0])))
     assert set(result.figures) == {"anomaly_scores", "anomaly_roc"}
     assert [axes.get_title() for axes in result.figures["anomaly_roc"].axes] == [HIDDEN, "elsewhere"]
     assert len(result.figures["anomaly_scores"].axes) == 3
 
 
-@pytest.mark.parametrize("target_rate", [0.0, 1.0, 2.0])
-def test_a_rate_that_is_none_is_refused(target_rate):
+@pytest.mark.parametrize("target_false_alarm_rate", [0.0, 1.0, 2.0])
+def test_a_rate_outside_0_and_1_is_refused(target_false_alarm_rate):
     with pytest.raises(UserError, match="choose"):
-        protocol(target_rate=target_rate)
+        protocol(target_false_alarm_rate=target_false_alarm_rate)

@@ -3,21 +3,28 @@
 import numpy as np
 import pytest
 import torch
-from labelled_oracle import CHANCE, Oracle, constant, context, corner, noise
+from labelled_oracle import CHANCE, Oracle, codes_of, constant, context, corner, noise
 from sklearn.metrics import average_precision_score
 from sklearn.neighbors import KNeighborsClassifier
 
 from aeexp.context.label_budgets import LabelBudgets
 from aeexp.errors import NotApplicable, UserError
-from aeexp.evaluation.knn import KNN, vote
+from aeexp.evaluation.knn import KNN
 from aeexp.evaluation.retrieval import Retrieval
 from aeexp.metrics.buckets import binary, numbered, shared
-from aeexp.metrics.neighbours import Cosine, Euclidean, Neighbours, Standardised
+from aeexp.metrics.neighbours import Cosine, Euclidean, Neighbours, Standardised, majority_vote
 from aeexp.metrics.ranking import Distances, average_precision, precision, ranked
 
 
 def knn(**settings):
-    defaults = {"k": 5, "geometry": Euclidean(), "labels": [1.0, 40], "draws": 3, "stratified": False, "seed": 0}
+    defaults = {
+        "k": [5],
+        "geometries": {"euclidean": Euclidean()},
+        "labels": [1.0, 40],
+        "draws": 3,
+        "stratified": False,
+        "seed": 0,
+    }
     return KNN(**defaults | settings)
 
 
@@ -78,23 +85,23 @@ def test_knn_is_that_of_scikit_learn(geometry, metric, k):
     y, test_y = labels(500), labels(300, 1)
     options = {"metric_params": {"V": z.double().var(0, correction=0).numpy()}} if metric == "seuclidean" else {}
     other = KNeighborsClassifier(k, algorithm="brute", metric=metric, **options).fit(z.double().numpy(), y.numpy())
-    ours = knn(geometry=geometry, k=k, labels=[1.0]).score(z, y, test_z, test_y)
-    assert ours == {"accuracy": pytest.approx(other.score(test_z.double().numpy(), test_y.numpy()))}
+    ours = knn(geometries={"": geometry}, k=[k], labels=[1.0])(codes_of(z, y, test_z, test_y)).metrics
+    assert ours == {"k": k, "accuracy": pytest.approx(other.score(test_z.double().numpy(), test_y.numpy()))}
 
 
 def test_knn_is_that_of_scikit_learn_where_most_distances_are_equal_and_the_earlier_is_nearer():
     z, test_z, y, test_y = bits(600, 6), bits(300, 6, seed=1), labels(600), labels(300, 1)
     hamming = (test_z[:, None] != z).sum(2).numpy() + 1e-6 * np.arange(600)
     other = KNeighborsClassifier(7, algorithm="brute", metric="precomputed").fit(np.zeros((600, 600)), y.numpy())
-    ours = knn(k=7, labels=[1.0]).score(z, y, test_z, test_y)
+    ours = knn(k=[7], labels=[1.0])(codes_of(z, y, test_z, test_y)).metrics
     assert ours["accuracy"] == pytest.approx(other.score(hamming, test_y.numpy()))
 
 
 def test_of_equally_common_labels_the_smallest_is_voted_for():
-    assert vote(torch.tensor([[3, 1, 1, 3], [2, 0, 2, 1], [5, 4, 3, 2]])).tolist() == [1, 2, 2]
+    assert majority_vote(torch.tensor([[3, 1, 1, 3], [2, 0, 2, 1], [5, 4, 3, 2]])).tolist() == [1, 2, 2]
 
 
-class TestWhatNeighboursSay:
+class TestKNN:
     def test_a_code_that_holds_the_class_is_perfect(self):
         assert set(knn()(context(Oracle(corner))).metrics.items()) >= {("accuracy", 1.0), ("accuracy_40", 1.0)}
 
@@ -108,7 +115,7 @@ class TestWhatNeighboursSay:
         train.y = train.y[torch.randperm(len(train.y), generator=torch.Generator().manual_seed(3))]
         assert knn()(shuffled).metrics["accuracy"] < CHANCE[1]
 
-    def test_unlabelled_examples_are_no_neighbours_and_no_questions(self):
+    def test_unlabelled_examples_are_neither_neighbours_nor_queries(self):
         partly = context(Oracle(lambda x: corner(x) + 0.01 * noise(x)[:, :4]))
         partly.data.train.y[::2] = -1
         partly.data.test.y[::3] = -1
@@ -116,7 +123,7 @@ class TestWhatNeighboursSay:
 
     def test_more_neighbours_than_codes_are_all_of_them(self):
         z, y = torch.arange(5.0)[:, None], torch.tensor([0, 0, 0, 1, 1])
-        assert knn(k=50, labels=[1.0]).score(z, y, z, y)["accuracy"] == 0.6
+        assert knn(k=[50], labels=[1.0])(codes_of(z, y, z, y)).metrics["accuracy"] == 0.6
 
     def test_data_without_labels_and_settings_without_sense_are_refused(self):
         blind = context(Oracle(corner))
@@ -124,14 +131,46 @@ class TestWhatNeighboursSay:
         with pytest.raises(NotApplicable, match="choose"):
             knn()(blind)
         with pytest.raises(UserError, match="choose"):
-            knn(k=0)
+            knn(k=[0])
+        with pytest.raises(UserError, match="choose"):
+            knn(geometries={})
+
+    def test_k_and_geometry_are_chosen_on_validation_data_and_stored(self):
+        y, val_y, test_y = labels(200), labels(200, 1), labels(300, 2)
+        angle = [
+            2 * torch.pi * each / 4 + 0.4 * gaussian(len(each), seed=i) for i, each in enumerate((y, val_y, test_y))
+        ]
+        z = [
+            torch.stack([a.cos(), a.sin()], 1) * (3 * gaussian(len(a), 1, seed=i + 5)).exp()
+            for i, a in enumerate(angle)
+        ]  # the class is in the direction alone
+        protocol = knn(k=[1, 20], geometries={"euclidean": Euclidean(), "cosine": Cosine()}, labels=[1.0, 100])
+        result = protocol(codes_of(z[0], y, z[2], test_y, z[1], val_y))
+        assert result.facts["geometry"] == result.facts["geometry_100"] == "cosine"
+        assert result.metrics["k"] == result.metrics["k_100"] == 20
+        assert "200 labelled validation examples" in result.facts["k"]
+        blind = protocol(codes_of(z[0], y, z[2], test_y))
+        assert (blind.facts["geometry"], blind.metrics["k"]) == ("euclidean", 1)
+        assert "no labels" in blind.facts["k"]
+        assert result.metrics["accuracy"] > blind.metrics["accuracy"] + 0.02
 
 
-class TestRegimes:
+class TestLabelBudgets:
     def test_each_is_drawn_so_often_and_has_its_mean_and_deviation(self):
-        seen = []
-        accuracy = lambda chosen: seen.append(chosen) or float(len(seen))  # noqa: E731
-        metrics = LabelBudgets([1.0, 0.1, 7], 3, False, 0).accuracies(labels(100), accuracy)
+        seen, chosen_at = [], []
+
+        def choose(positions):
+            chosen_at.append(positions)
+            return len(positions)
+
+        def accuracy(positions, setting):
+            assert setting == len(positions)
+            seen.append(positions)
+            return float(len(seen))
+
+        metrics, settings = LabelBudgets([1.0, 0.1, 7], 3, False, 0).accuracies(labels(100), choose, accuracy)
+        assert settings == {"": 100, "_0.1": 10, "_7": 7}
+        assert all(a is b for a, b in zip(chosen_at, (seen[0], seen[1], seen[4]), strict=True))  # at the first draws
         assert [len(chosen) for chosen in seen] == [100, 10, 10, 10, 7, 7, 7]
         assert metrics["accuracy"] == 1
         assert (metrics["accuracy_0.1"], metrics["accuracy_0.1_std"], metrics["accuracy_7"]) == (3, 1, 6)
@@ -140,11 +179,14 @@ class TestRegimes:
     def test_what_asks_for_more_labels_than_there_are_is_left_out(self):
         y = labels(30)
         y[20:] = -1
-        assert set(LabelBudgets([1000, 0.01, 20], 2, False, 0).accuracies(y, len)) == {"accuracy"}
+        metrics, _ = LabelBudgets([1000, 0.01, 20], 2, False, 0).accuracies(y, len, lambda positions, _: len(positions))
+        assert set(metrics) == {"accuracy"}
 
-    def test_one_class_alone_cannot_be_told_from_another(self):
-        with pytest.raises(NotApplicable, match="one class alone: choose"):
-            LabelBudgets([1.0], 1, False, 0).accuracies(torch.zeros(9, dtype=torch.int64), len)
+    def test_labels_of_one_class_are_refused(self):
+        with pytest.raises(NotApplicable, match="of one class: choose"):
+            LabelBudgets([1.0], 1, False, 0).accuracies(
+                torch.zeros(9, dtype=torch.int64), len, lambda positions, _: 1.0
+            )
 
     @pytest.mark.parametrize("wrong", [[0], [1.5], [-0.1], []])
     def test_impossible_numbers_of_labels_are_refused(self, wrong):

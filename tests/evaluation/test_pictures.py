@@ -8,9 +8,10 @@ from scipy.stats import norm
 from aeexp.errors import NotApplicable, UserError
 from aeexp.evaluation.arithmetic import Arithmetic
 from aeexp.evaluation.extremes import Extremes
-from aeexp.evaluation.interpolation import Interpolation, Linear, Spherical
+from aeexp.evaluation.interpolation import Interpolation
 from aeexp.evaluation.manifold import Manifold
 from aeexp.evaluation.traversals import Traversals
+from aeexp.metrics.paths import Linear, Spherical
 from aeexp.priors import StandardNormal
 
 
@@ -143,7 +144,7 @@ class TestExtremes:
         asked = context(Oracle(4))
         result = Extremes(3)(asked)
         x = asked.data.test.x
-        errors = x.flatten(1)[:, 4:].square().sum(1)  # what the code seed_groups out
+        errors = x.flatten(1)[:, 4:].square().sum(1)  # what the code leaves out
         best, best_restored, worst, worst_restored = drawn(result.figures["extremes"], 3)
         close(best, x[errors.argsort()[:3], 0])
         close(worst, x[errors.argsort(descending=True)[:3], 0])

@@ -4,11 +4,11 @@ from functools import partial
 
 import pytest
 import torch
-from labelled_oracle import CHANCE, CLASSES, Oracle, constant, context, corner, noise
+from labelled_oracle import CHANCE, CLASSES, Oracle, codes_of, constant, context, corner, noise
 from torch import nn
 from torchmetrics.functional.image import structural_similarity_index_measure
 
-from aeexp.errors import NotApplicable
+from aeexp.errors import NotApplicable, UserError
 from aeexp.evaluation.fine_tune import FineTune
 from aeexp.evaluation.linear_probe import LinearProbe
 from aeexp.evaluation.reconstruction import Reconstruction
@@ -19,7 +19,8 @@ from aeexp.types import Code
 
 def probe(**settings):
     return LinearProbe(
-        **{"labels": [1.0, 40], "draws": 3, "stratified": False, "C": 1.0, "max_iter": 500, "seed": 0} | settings
+        **{"labels": [1.0, 40], "draws": 3, "stratified": False, "C": [1.0, 0.01, 100.0], "max_iter": 500, "seed": 0}
+        | settings
     )
 
 
@@ -32,14 +33,14 @@ def fine_tune(**settings):
         "activation": "ReLU",
         "initialization": Torch(),
         "frozen": True,
-        "epochs": 15,
+        "epochs": [15],
     }
     defaults |= {"batch_size": 20, "optimizer": partial(torch.optim.Adam, lr=0.02), "seed": 0}
     return FineTune(**defaults | settings)
 
 
 @pytest.mark.parametrize("protocol", [probe(), fine_tune()], ids=["linear_probe", "fine_tune"])
-class TestWhatACodeIsWorth:
+class TestLabelledCode:
     def test_a_code_that_holds_the_class_is_perfect(self, protocol):
         assert protocol(context(Oracle(corner))).metrics["accuracy"] == 1.0
 
@@ -60,7 +61,7 @@ class TestWhatACodeIsWorth:
             protocol(blind)
 
 
-def test_the_probe_does_not_care_for_the_scale_of_the_code():
+def test_the_probe_is_invariant_to_scale_and_offset_of_the_code():
     once, scaled = (probe()(context(Oracle(code))).metrics for code in (corner, lambda x: 1000 * corner(x) - 7))
     assert once == scaled
 
@@ -68,12 +69,59 @@ def test_the_probe_does_not_care_for_the_scale_of_the_code():
 def test_the_probe_draws_anew_and_tells_the_deviation():
     metrics = probe(labels=[12], draws=8)(context(Oracle(lambda x: corner(x) + 0.7 * x[:, 0, 3, :CLASSES]))).metrics
     assert metrics["accuracy_12_std"] > 0
-    assert set(metrics) == {"accuracy_12", "accuracy_12_std", "converged"}
+    assert set(metrics) == {"accuracy_12", "accuracy_12_std", "C_12", "converged"}
 
 
 def test_a_probe_that_was_stopped_early_says_so():
     assert probe(max_iter=1, labels=[1.0])(context(Oracle(noise))).metrics["converged"] == 0
     assert probe(labels=[1.0])(context(Oracle(noise))).metrics["converged"] == 1
+
+
+def strong_and_weak(n, seed):
+    """Codes whose class is in two units of variance 1; 60 units of variance 1e-4 are noise."""
+    generator = torch.Generator().manual_seed(seed)
+    y = torch.randint(2, (n,), generator=generator)
+    z = torch.randn(n, 62, generator=generator) * torch.tensor([1.0] * 2 + [0.01] * 60)
+    z[:, 0] += 2.0 * (2 * y - 1)
+    return z, y
+
+
+def test_units_of_little_variance_are_not_amplified():
+    (z, y), (test_z, test_y) = strong_and_weak(30, 0), strong_and_weak(2000, 1)
+    metrics = probe(labels=[1.0], C=[1.0])(codes_of(z, y, test_z, test_y)).metrics
+    assert metrics["accuracy"] > 0.96  # unit by unit standardisation: 0.89
+
+
+def test_c_is_chosen_on_validation_data_and_stored():
+    generator = torch.Generator().manual_seed(0)
+    y = [torch.randint(2, (n,), generator=generator) for n in (60, 400, 2000)]
+    z = [torch.randn(len(each), 50, generator=generator) + 0.35 * (2 * each[:, None] - 1) for each in y]
+    parts = (z[0], y[0], z[2], y[2], z[1], y[1])
+    chosen = probe(C=[0.001, 1.0, 1e-5], labels=[1.0])(codes_of(*parts))
+    each = {C: probe(C=[C], labels=[1.0])(codes_of(*parts)).metrics["accuracy"] for C in (0.001, 1.0)}
+    assert each[1.0] > each[0.001] + 0.3
+    assert (chosen.metrics["C"], chosen.metrics["accuracy"]) == (1.0, each[1.0])
+    assert "400 labelled validation examples" in chosen.facts["C"]
+    blind = probe(C=[0.001, 1.0, 1e-5], labels=[1.0])(codes_of(*parts[:4]))
+    assert blind.metrics["C"] == 0.001
+    assert "no labels" in blind.facts["C"]
+
+
+@pytest.mark.parametrize("wrong", [[], [0.0], [-1.0, 1.0]])
+def test_a_penalty_without_strength_is_refused(wrong):
+    with pytest.raises(UserError, match="choose"):
+        probe(C=wrong)
+
+
+def test_epochs_of_fine_tuning_are_chosen_on_validation_data_and_stored():
+    result = fine_tune(epochs=[1, 15], frozen=False, labels=[1.0, 60])(context(Oracle(corner)))
+    assert result.metrics["epochs"] == result.metrics["epochs_60"] == 15
+    assert "50 labelled validation examples" in result.facts["epochs"]
+    blind = context(Oracle(corner))
+    blind.data.val.y = torch.full_like(blind.data.val.y, -1)
+    assert fine_tune(epochs=[1, 15])(blind).metrics["epochs"] == 1
+    with pytest.raises(UserError, match="choose"):
+        fine_tune(epochs=[0])
 
 
 class Linear(Oracle):
@@ -110,9 +158,9 @@ def test_fine_tuning_carries_the_first_phases_moments_on():
             optimizer.state[parameter] = moments | {"exp_avg_sq": torch.full_like(parameter, second_moment)}
         carried = context(model)
         carried.optimizer = optimizer
-        return fine_tune(frozen=False, epochs=5)(carried).metrics["accuracy"]
+        return fine_tune(frozen=False, epochs=[5])(carried).metrics["accuracy"]
 
-    assert accuracy_with(1e12) < CHANCE[1]  # an enormous second moment seed_groups no step to take
+    assert accuracy_with(1e12) < CHANCE[1]  # an enormous second moment leaves no step to take
     assert accuracy_with(1e-4) > 0.9
 
 
@@ -124,7 +172,7 @@ def test_fine_tuning_uses_the_labelled_examples_alone():
 
 def test_fine_tuning_with_fewer_labels_is_drawn_several_times():
     metrics = fine_tune(labels=[40, 1.0], frozen=False)(context(Oracle(corner))).metrics
-    assert set(metrics) == {"accuracy", "accuracy_40", "accuracy_40_std", "labels"}
+    assert set(metrics) == {"accuracy", "accuracy_40", "accuracy_40_std", "epochs", "epochs_40", "labels"}
     assert metrics["accuracy"] == 1.0
     assert CHANCE[1] < metrics["accuracy_40"] <= 1.0
 

@@ -1,4 +1,4 @@
-"""Every model with every data set's shape, with every corruption, and with a code of one unit: a step, or a sentence."""
+"""Every model with every data set's shape, every corruption, and a code of one unit: a step, or a sentence."""
 
 from collections import Counter
 from copy import deepcopy

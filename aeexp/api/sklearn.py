@@ -4,7 +4,7 @@
     codes = AutoencoderTransformer(model="vae", bottleneck=10).fit_transform(X)
 
 It composes the configuration that train.py composes, and learns with the same task and the same trainer, from arrays in
-memory; no file is written. What a parameter seed_groups None, the configuration says.
+memory; no file is written. What a parameter leaves None, the configuration says.
 """
 
 from collections.abc import Callable, Sequence

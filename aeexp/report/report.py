@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from aeexp.errors import UserError
+from aeexp.files import read_yaml
 from aeexp.report.collect import DAMAGED, DASH, Row, Runs, collect
 from aeexp.report.forms import latex, markdown, tidy_csv, wide_csv
 from aeexp.report.spec import Metric, Spec
 from aeexp.report.table import Table, footnotes, table
 from aeexp.runs import records
-from aeexp.runs.files import read_yaml
 from aeexp.runs.records import Damaged
 
 PREFERRED = ("reconstruction/squared_error", "linear_probe/accuracy", "linear_probe/accuracy_0.01")

@@ -7,19 +7,20 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 # Each room may import from the rooms below it. Imports run one way, and siblings do not import each other.
-GROUND = {"errors", "types", "activations"}
+GROUND = {"errors", "types", "activations", "files"}
 PARTS = {"networks", "codes", "corruptions", "likelihoods", "priors", "initializations"}
 BELOW = {
     "errors": set(),
     "types": set(),
+    "files": set(),
     "activations": {"errors"},
     **dict.fromkeys(PARTS, GROUND),
     "data": GROUND,
     "models": GROUND | PARTS,
     "metrics": GROUND | {"data"},
     "plots": set(),
-    "runs": {"errors"},
-    "report": {"errors", "runs", "plots"},
+    "runs": {"errors", "files"},
+    "report": {"errors", "files", "runs", "plots"},
     "training": GROUND | {"models", "data", "runs"},
     "context": GROUND | {"models", "priors", "data", "training", "metrics", "plots"},
     "evaluation": GROUND | {"models", "priors", "codes", "data", "training", "metrics", "plots", "context"},

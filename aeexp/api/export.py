@@ -1,4 +1,4 @@
-"""A finished run as ONNX:  python -m aeexp.api.export run=runs/... [part=encoder] [output=folder]
+"""A finished run as ONNX:  aeexp export run=runs/single/vae-digits-32-s0-... [part=encoder] [output=folder]
 
     part=encoder      encoder.onnx      x (N, *shape) in [0, data.scale] -> z (N, *positions, D), the mean code
     part=decoder      decoder.onnx      z -> the mean example (N, *shape)
@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from aeexp.api.loaded import Loaded, loaded
 from aeexp.errors import NotApplicable, UserError
-from aeexp.runs.files import write
+from aeexp.files import write
 from aeexp.runs.run import find
 
 NEEDED = ("onnx", "onnxscript", "onnxruntime")
@@ -129,8 +129,8 @@ def difference(part: Part, content: bytes) -> float:
     session, largest = InferenceSession(content), 0.0
     if not isinstance(session.get_inputs()[0].shape[0], str):
         raise UserError(
-            f"part={part.name} of this model has a fixed batch size: choose x.shape[0] for len(x) in the code of the "
-            "model, which torch takes for a constant"
+            f"part={part.name} of this model is for one size of a batch alone: choose x.shape[0] for len(x) in the "
+            "code of the model, which torch takes for a constant"
         )
     for n in TRIED:
         values = part.inputs(n)
@@ -146,7 +146,7 @@ def export(run: str, part: str, output: str) -> dict[Path, float]:
     """The files that were written, and how far each is from the model. UserError where that cannot be."""
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
-        raise UserError(f"exporting needs {', '.join(missing)}, which is not installed: pip install -e '.[onnx]'")
+        raise UserError(f"exporting needs {', '.join(missing)}, which is not installed: pip install 'aeexp[onnx]'")
     if part not in PARTS:
         raise UserError(f"part={part} does not exist: choose one of {', '.join(PARTS)}")
     given = loaded(run, "cpu")

@@ -1,4 +1,4 @@
-"""A caller's arrays and pictures as tensors, and the way back into the form in which they user_input."""
+"""A caller's arrays and pictures as tensors, and the way back into the form that the caller used."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -36,16 +36,14 @@ class UserInput(ABC):
 class Numbers(UserInput, ABC):
     def read(self, factor: float, scale: float) -> Tensor:
         if self.values.dtype != torch.uint8 and not self.values.is_floating_point():
-            raise UserError(
-                f"x holds {self.values.dtype}: choose uint8, as the data's files register_codebook, or floats"
-            )
+            raise UserError(f"x holds {self.values.dtype}: choose uint8, as the data's files hold, or floats")
         x = self.values.float()
         x = x * factor if self.values.dtype == torch.uint8 else x
         low, high = (x.min().item(), x.max().item()) if x.numel() else (0.0, 0.0)
         if low < -FAR * scale or high > (1 + FAR) * scale:
             raise UserError(
                 f"x is from {low:g} to {high:g}, but this run reads [0, {scale:g}]: choose x scaled to that, or uint8 "
-                "where the data's files register_codebook bytes"
+                "where the data's files hold bytes"
             )
         return x
 

@@ -79,7 +79,7 @@ class Loaded:
 
     @contextmanager
     def _quietly(self, seed: int) -> Iterator[None]:
-        """Without gradients; seed_groups the caller's generators as they were."""
+        """Without gradients; leaves the caller's generators as they were."""
         own = [self.device] if self.device.type == "cuda" else []
         with torch.no_grad(), torch.random.fork_rng(devices=own):
             torch.manual_seed(seed)

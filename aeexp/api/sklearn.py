@@ -4,7 +4,7 @@
     codes = AutoencoderTransformer(model="vae", bottleneck=10).fit_transform(X)
 
 It composes the configuration that train.py composes, and learns with the same task and the same trainer, from arrays in
-memory; no file is written. What a parameter seed_groups None, the configuration says.
+memory; no file is written. What a parameter leaves None, the configuration says.
 """
 
 from collections.abc import Callable, Sequence
@@ -102,7 +102,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         return tags
 
     def _checked(self, X: ArrayLike, reset: bool) -> NDArray[np.floating]:
-        """As scikit-learn checks it; `reset` switches how many features there are, and their names."""
+        """As scikit-learn checks it; `reset` notes how many features there are, and their names."""
         return np.asarray(validate_data(self, X, dtype=(np.float64, np.float32), reset=reset))
 
     def _config(self) -> dict[str, Any]:

@@ -10,7 +10,10 @@ from pathlib import Path
 
 from aeexp.errors import UserError
 
-CONFIGS = Path(__file__).parents[2] / "configs"
+# in the wheel they are aeexp/configs; a checkout has them beside the package
+CONFIGS = next(
+    path for path in (Path(__file__).parents[1] / "configs", Path(__file__).parents[2] / "configs") if path.is_dir()
+)
 
 
 def trusted() -> list[str]:

@@ -16,9 +16,9 @@ from aeexp.app.tensorboard import EvaluationEvents
 from aeexp.context.base import EvaluationContext, Result
 from aeexp.data.module import DataModule
 from aeexp.errors import NotApplicable, UserError
+from aeexp.files import write
 from aeexp.runs import events
 from aeexp.runs.facts import environment, peak_memory
-from aeexp.runs.files import write
 from aeexp.runs.run import Run
 from aeexp.training.checkpoints import Checkpoints, WholeFiles, packed
 from aeexp.training.logger import ReconstructionGrid, RunLogger

@@ -20,9 +20,9 @@ from tensorboard.plugins.text.summary_v2 import text_pb
 from aeexp.context.base import EvaluationContext
 from aeexp.data.module import DataModule
 from aeexp.errors import NotApplicable
+from aeexp.files import write
 from aeexp.report.collect import NOT_HYPERPARAMETERS, parameter
 from aeexp.runs import events
-from aeexp.runs.files import write
 from aeexp.runs.run import NOT_IDENTITY, SHOWN, Run
 from aeexp.training import projector
 from aeexp.training.task import Task
@@ -39,7 +39,7 @@ class EvaluationEvents:
         self.values += project(run, context)
 
     def show(self, entry: dict[str, Any]) -> None:
-        """AllClasses among the results, and the `entry` of a protocol that is about to be."""
+        """Everything among the results, and the `entry` of a protocol that is about to be."""
         protocols = [*self.run.results.get("protocols", []), entry]
         metrics = {name: value for each in protocols for name, value in each["metrics"].items() if value is not None}
         scalars = [Summary.Value(tag=name, simple_value=value) for name, value in metrics.items()]

@@ -29,7 +29,7 @@ class L1(nn.Module):
 
 
 class KL(nn.Module):
-    """Ng, Sparse autoencoder, CS294A lecture switches (2011), section 3.
+    """Ng, Sparse autoencoder, CS294A lecture notes (2011), section 3.
 
     z = sigmoid(W h + b), which costs  weight * sum_j KL(rho || rho_j),  where rho_j is the mean of z_j over the
     batch and  KL(rho || r) = rho log(rho / r) + (1 - rho) log((1 - rho) / (1 - r)).

@@ -8,7 +8,6 @@ its settings and its seed alone, so all models that are trained on one split sha
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,8 @@ from torch import Tensor, nn
 from aeexp.context.base import Splits, refuse_without_labels
 from aeexp.data.examples import BATCH, Examples
 from aeexp.errors import NotApplicable, UserError
+from aeexp.files import write
+from aeexp.training.checkpoints import packed
 from aeexp.training.classifier import best_epoch, classifier_epochs
 
 CACHE = "evaluation.generation.judge.cache"
@@ -160,13 +161,10 @@ def _accuracy(classifier: Classifier, part: Examples) -> float:
 
 
 def _keep(path: Path, content: dict[str, Any]) -> None:
-    """Written beside its place and moved into it: another process finds all of it, or nothing."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    """Another process finds all of it, or nothing."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(content, beside)
-        beside.replace(path)
-    except (OSError, RuntimeError) as error:
+        write(path, packed(content))
+    except OSError as error:
         raise UserError(f"no classifier can be kept in {path.parent} ({error}): choose another {CACHE}") from None
 
 

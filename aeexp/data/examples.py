@@ -1,4 +1,4 @@
-"""All examples in memory, as bytes where they user_input as bytes; a batch of indices becomes floats in one slice."""
+"""All examples in memory, as bytes where they came as bytes; a batch of indices becomes floats in one slice."""
 
 from collections.abc import Iterator
 from math import ceil

@@ -1,6 +1,7 @@
 """Anybody's own images: a folder, decoded once, and kept as bytes until a file of it changes."""
 
 import hashlib
+import io
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +14,7 @@ from rich.progress import track
 
 from aeexp.data.sources import Facts, Part
 from aeexp.errors import UserError
+from aeexp.files import write
 
 KINDS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
 CHANNELS = {1: "L", 3: "RGB"}
@@ -79,8 +81,8 @@ class Folder:
         """Two processes do not decode the same folder at once."""
         files = self._files(part)
         facts = [(str(file.relative_to(part)), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-        content = repr((str(part.resolve()), facts, shape, self.resize, self.skip_broken))
-        kept = self.cache / f"{part.name}-{hashlib.sha256(content.encode()).hexdigest()[:16]}.npz"
+        facts_text = repr((str(part.resolve()), facts, shape, self.resize, self.skip_broken))
+        kept = self.cache / f"{part.name}-{hashlib.sha256(facts_text.encode()).hexdigest()[:16]}.npz"
         try:
             self.cache.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -89,9 +91,9 @@ class Folder:
             if not kept.exists():
                 x, taken = self._decoded(files, shape)
                 y = [_label(files[i].relative_to(part), classes) for i in taken]
-                beside = kept.with_suffix(".part.npz")
-                np.savez(beside, x=x, y=np.array(y, dtype=np.int64))
-                beside.replace(kept)
+                content = io.BytesIO()
+                np.savez(content, x=x, y=np.array(y, dtype=np.int64))
+                write(kept, content.getvalue())
             with np.load(kept, allow_pickle=False) as arrays:
                 return torch.as_tensor(arrays["x"]), torch.as_tensor(arrays["y"])
 

@@ -37,7 +37,7 @@ class Masked(Autoencoder):
         if not 0 < self.visible < tokens:
             raise UserError(
                 f"model.ratio={ratio} masks {tokens - self.visible} of the {tokens} patches: choose a ratio, or a "
-                "network.patch, that seed_groups some and masks some"
+                "network.patch, that leaves some and masks some"
             )
         self.corruption, self.likelihood = components.corruption, components.likelihood
         self.prior = NoPrior()

@@ -5,10 +5,10 @@ import sys
 from pathlib import Path
 
 from aeexp.errors import UserError
+from aeexp.files import write
 from aeexp.report.escape import printable
 from aeexp.report.report import Report
 from aeexp.report.sweep import FORMS, form, form_of, write_all, write_page
-from aeexp.runs.files import write
 
 
 def main() -> None:

@@ -9,10 +9,10 @@ import re
 import sys
 from pathlib import Path
 
+from aeexp.files import read_yaml, write, write_yaml
 from aeexp.report.forms import markdown
 from aeexp.report.sweep import Report
 from aeexp.report.table import footnotes
-from aeexp.runs.files import read_yaml, write, write_yaml
 
 ROOT = Path(__file__).parents[2]
 PROTOCOLS = ROOT / "aeexp" / "evaluation" / "README.md"

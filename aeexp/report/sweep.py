@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from aeexp.errors import UserError
+from aeexp.files import write, write_yaml
 from aeexp.report.collect import parameter
 from aeexp.report.report import Report
 from aeexp.report.spec import Spec
-from aeexp.runs.files import write, write_yaml
 
 __all__ = ["Report", "announce", "form_of", "refresh", "show_page"]
 

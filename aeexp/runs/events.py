@@ -1,8 +1,8 @@
 """TensorBoard's event files of a directory: cut back to a step, or written whole.
 
 A directory keeps one growing file for each time that its training was started, and one named `events.out.tfevents.
-<name>` for what is known as a whole, which is replaced. TensorBoard takes every file with `tfevents` in its name, so
-that what is only half there has another name.
+<name>` for what is known as a whole, which is replaced. TensorBoard takes every file with `tfevents` in its name, which
+the temporary file of a write has not.
 """
 
 import io
@@ -16,7 +16,7 @@ from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-from aeexp.runs.files import write
+from aeexp.files import write
 
 PREFIX = "events.out.tfevents."
 GROWING = PREFIX + "[0-9]*"  # the writer's own names go on with the time
@@ -24,14 +24,14 @@ FRAME = 16  # bytes around a record: its length, and two checksums
 
 
 def truncate(folder: Path, step: int) -> None:
-    """Removes what came at `step` or later from the files that grow, and a record at an end that was cut short."""
+    """Removes what was written at `step` or later from the files that grow, and a last record that was cut short."""
     for path in sorted(folder.glob(GROWING)):
         records = list(takewhile(lambda record: _before(record, step), RawEventFileLoader(str(path)).Load()))
         length = sum(len(record) + FRAME for record in records)
         if len(records) < 2:  # no more than the header with which a file begins
             path.unlink()
         elif length < path.stat().st_size:
-            _place(path, path.read_bytes()[:length])
+            write(path, path.read_bytes()[:length])
 
 
 def replace(folder: Path, name: str, values: Iterable[Summary.Value]) -> None:
@@ -41,7 +41,7 @@ def replace(folder: Path, name: str, values: Iterable[Summary.Value]) -> None:
     writer.write(Event(wall_time=now, file_version="brain.Event:2").SerializeToString())
     for value in values:
         writer.write(Event(wall_time=now, step=0, summary=Summary(value=[value])).SerializeToString())
-    _place(folder / (PREFIX + name), buffer.getvalue())
+    write(folder / (PREFIX + name), buffer.getvalue())
 
 
 def read(folder: Path, name: str) -> list[Summary.Value]:
@@ -63,9 +63,3 @@ def curve(folder: Path, name: str) -> list[float]:
 def _before(record: bytes, step: int) -> bool:
     event = Event.FromString(record)
     return event.HasField("file_version") or event.step < step
-
-
-def _place(path: Path, content: bytes) -> None:
-    beside = path.with_name("events.part")
-    write(beside, content)
-    beside.replace(path)

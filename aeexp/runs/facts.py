@@ -3,19 +3,35 @@
 import resource
 import subprocess
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("aeexp", "torch", "torchvision", "pytorch-lightning", "hydra-core", "numpy", "scikit-learn")
+import aeexp
+
+PACKAGES = ("torch", "torchvision", "pytorch-lightning", "hydra-core", "numpy", "scikit-learn")
 
 
 @cache
 def environment() -> dict[str, Any]:
-    """Versions of packages, the commit of this project, and whether the tree was dirty (null outside a checkout)."""
-    commit = _git("rev-parse", "HEAD")
+    """Versions of packages (null where one is not installed), the commit of this project, and whether it was dirty.
+
+    The last two are null outside a checkout of this project, whatever repository an installed package lies in.
+    """
+    commit = _git("rev-parse", "HEAD") if _git("ls-files", "--error-unmatch", __file__) else None
     dirty = None if commit is None else bool(_git("status", "--porcelain", "--untracked-files=no"))
-    return {"versions": {name: version(name) for name in PACKAGES}, "commit": commit, "dirty": dirty}
+    return {
+        "versions": {"aeexp": aeexp.__version__, **{name: _version(name) for name in PACKAGES}},
+        "commit": commit,
+        "dirty": dirty,
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
 
 
 def peak_memory() -> int:

@@ -24,9 +24,9 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from aeexp.errors import UserError
+from aeexp.files import write, write_json, write_yaml
 from aeexp.runs import records
 from aeexp.runs.facts import environment, peak_memory
-from aeexp.runs.files import write, write_json, write_yaml
 
 # What of a configuration decides no number of the training: names, places, and what is measured afterwards.
 NOT_IDENTITY = ("runs", "sweep", "force", "fail_fast", "evaluation", "table", "choices", "overrides")
@@ -41,7 +41,7 @@ class Locked(Exception):
 
 
 def identity_text(config: dict[str, Any]) -> str:
-    """AllClasses that decides the trained weights, as text."""
+    """Everything that decides the trained weights, as text."""
     kept = {key: value for key, value in config.items() if key not in NOT_IDENTITY}
     kept["data"] = {key: value for key, value in kept["data"].items() if key not in NOT_IDENTITY_OF_DATA}
     source = kept["data"].get("source", {})

@@ -13,7 +13,7 @@ import torch
 from lightning_fabric.plugins import TorchCheckpointIO
 from pytorch_lightning.callbacks import Checkpoint
 
-from aeexp.runs.files import write
+from aeexp.files import write
 
 
 class Checkpoints(Checkpoint):

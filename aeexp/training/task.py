@@ -33,7 +33,7 @@ class Task(pl.LightningModule):
         torch.manual_seed(self.seed * 1_000_003 + self.current_epoch + 1_000_000_007 * self.global_rank)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        # Lightning switches each running hook here, forty times a step; nn.Module's search for a parameter in it costs
+        # Lightning notes each running hook here, forty times a step; nn.Module's search for a parameter in it costs
         # a tenth of a step at batch 10
         if name == "_current_fx_name":
             object.__setattr__(self, name, value)

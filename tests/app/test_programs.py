@@ -41,7 +41,7 @@ def test_one_run_leaves_all_that_it_promises(program, tmp_path):
     assert "hp_metric" not in events.Tags()["scalars"]
     assert len(events.Scalars("val/recon")) == 2
     assert {"reconstructions", "reconstruction/reconstructions"} <= set(events.Tags()["images"])
-    assert len(events.DataModule("reconstructions")) == 2
+    assert len(events.Images("reconstructions")) == 2
     before = (run.path / "results.json").read_bytes()
     again = program("train.py", "model=vae", "bottleneck=2", "trainer.max_epochs=2", f"runs={tmp_path}")
     assert "finished before" in again.stdout

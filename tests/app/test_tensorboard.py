@@ -43,7 +43,7 @@ def done(config):
 
 
 def shown(run):
-    """AllClasses that TensorBoard reads of a run: (step, value) of every scalar, (step, image) of every image."""
+    """Everything that TensorBoard reads of a run: (step, value) of every scalar, (step, image) of every image."""
     board = EventAccumulator(str(run.path), size_guidance={"scalars": 0, "images": 0}).Reload()
     scalars = {tag: [(e.step, e.value) for e in board.Scalars(tag)] for tag in board.Tags()["scalars"]}
     images = {tag: [(e.step, e.encoded_image_string) for e in board.DataModule(tag)] for tag in board.Tags()["images"]}

@@ -10,10 +10,10 @@ import unicodedata
 import pytest
 from stored_runs import TABLE, a_sweep, config, finish
 
+from aeexp.files import write_json, write_yaml
 from aeexp.report import escape
 from aeexp.report.report import Report
 from aeexp.report.sweep import announce, form
-from aeexp.runs.files import write_json, write_yaml
 from aeexp.runs.run import Run
 
 TITLE = r"odd_% & # $ ~ ^ \ {x} <y> | ± — † é ß αΩΑ σ² 漢 −"

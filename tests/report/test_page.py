@@ -14,13 +14,13 @@ from PIL import Image
 from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard import SummaryWriter
 
+from aeexp.files import write, write_json, write_yaml
 from aeexp.plots.palette import MARKERS
 from aeexp.report import learning, refresh, show_page, thumbnails
 from aeexp.report.learning import learning_curves
 from aeexp.report.report import Report
 from aeexp.report.sweep import announce, form
 from aeexp.runs import events
-from aeexp.runs.files import write, write_json, write_yaml
 from aeexp.runs.run import Run
 
 NASTY = """<img src=x onerror="document.title='taken'"> & $title </script> "'"""

@@ -16,11 +16,11 @@ from conftest import ROOT
 from stored_runs import SEEDS, TABLE, a_sweep, bold, config, finish, shown
 
 from aeexp.errors import UserError
+from aeexp.files import read_yaml
 from aeexp.report import sweep as sweep_files
 from aeexp.report.report import Report
 from aeexp.report.spec import Spec
 from aeexp.report.sweep import announce, refresh
-from aeexp.runs.files import read_yaml
 from aeexp.runs.run import Run, directory
 
 

@@ -7,8 +7,8 @@ import pytest
 import yaml
 from stored_runs import config
 
+from aeexp.files import read_yaml
 from aeexp.runs import records
-from aeexp.runs.files import read_yaml
 from aeexp.runs.records import Damaged
 
 RESULTS = {

@@ -10,7 +10,7 @@ from copy import deepcopy
 import pytest
 
 from aeexp.errors import UserError
-from aeexp.runs.files import read_json, read_yaml, write, write_json
+from aeexp.files import read_json, read_yaml, write, write_json
 from aeexp.runs.run import Locked, Run, directory, find, identity
 
 CONFIG = {
@@ -123,7 +123,7 @@ def test_force_does_it_over_from_nothing(tmp_path):
     assert run.state == "completed"
 
 
-def register_codebook(path, held, done):
+def hold(path, held, done):
     with Run(path).working(CONFIG):
         held.set()
         done.wait(30)
@@ -132,7 +132,7 @@ def register_codebook(path, held, done):
 def test_two_processes_never_work_on_one_run_and_a_dead_one_is_not_in_the_way(tmp_path):
     context = multiprocessing.get_context("spawn")
     held, done = context.Event(), context.Event()
-    other = context.Process(target=register_codebook, args=(tmp_path / "run", held, done))
+    other = context.Process(target=hold, args=(tmp_path / "run", held, done))
     other.start()
     assert held.wait(60)
     with pytest.raises(Locked), Run(tmp_path / "run").working(CONFIG):

@@ -1,6 +1,6 @@
 """The judge: the classifier whose last hidden layer is the feature space of the Frechet distance and its kin.
 
-It is trained here, on the labelled training examples, with early stopping on the validation accuracy: the network
+It is trained here, on the labelled training examples, with early stopping on the validation loss: the network
 trained on ImageNet that takes this part in the papers knows little of digits or heart beats. It depends on the data,
 its settings and its seed alone, so all models that are trained on one split share one: it is kept in the folder
 `cache`, as `classifier-<digest>.ckpt`, with its accuracies. The digest is of the examples and of all settings.
@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
 from aeexp.context.base import Splits, refuse_without_labels
 from aeexp.data.examples import BATCH, Examples
@@ -68,7 +69,7 @@ class TrainedJudge:
 class Judge:
     """`channels`: of the convolutions, where examples are images; else `hidden` units read them.
 
-    Trained for at most `epochs`, until `patience` of them in a row bring no better validation accuracy. `gate` is the
+    Trained for at most `epochs`, until `patience` of them in a row bring no lower validation loss. `gate` is the
     validation accuracy under which it does not judge, `gates` the same by the name of a data set.
     """
 
@@ -128,8 +129,8 @@ class Judge:
         optimizer = torch.optim.Adam(classifier.parameters(), self.lr)
         epochs = classifier_epochs(classifier, optimizer, train, self.batch_size, self.seed)
         candidates = range(1, self.epochs + 1)
-        best, accuracy = best_epoch(classifier, epochs, lambda: _accuracy(classifier, val), candidates, self.patience)
-        return {"weights": classifier.state_dict(), "val_accuracy": accuracy, "epochs": best}
+        best = best_epoch(classifier, epochs, lambda: -_loss(classifier, val), candidates, self.patience)
+        return {"weights": classifier.state_dict(), "val_accuracy": _accuracy(classifier, val), "epochs": best}
 
     def _digest(self, train: Examples, val: Examples, data: Splits) -> str:
         settings = [self.settings, list(data.shape), data.classes, data.scale, train.factor]
@@ -151,6 +152,13 @@ def _convolutions(channels: int, widths: list[int]) -> list[nn.Module]:
 def _labelled(part: Examples) -> Examples:
     labelled = torch.nonzero(part.y >= 0)[:, 0]
     return Examples(part.x[labelled], part.y[labelled], part.factor)
+
+
+@torch.no_grad()
+def _loss(classifier: Classifier, part: Examples) -> float:
+    """Mean cross-entropy"""
+    losses = [cross_entropy(classifier(x), y, reduction="none") for x, y in part.batches(BATCH)]
+    return torch.cat(losses).double().mean().item()
 
 
 @torch.no_grad()

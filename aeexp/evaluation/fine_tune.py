@@ -87,9 +87,7 @@ class FineTune:
             next(islice(epochs, candidates[0] - 1, None))
             return classifier, candidates[0]
         val = context.data.val
-        best, _ = best_epoch(
-            classifier, epochs, lambda: _accuracy(context, classifier, val), candidates, len(candidates)
-        )
+        best = best_epoch(classifier, epochs, lambda: _accuracy(context, classifier, val), candidates, len(candidates))
         return classifier, best
 
     def _head(self, dim: int, classes: int) -> nn.Module:

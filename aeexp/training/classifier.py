@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable, Collection, Iterator
 from itertools import count
+from math import inf
 
 from torch import nn
 from torch.nn.functional import cross_entropy
@@ -29,23 +30,23 @@ def classifier_epochs(
 def best_epoch(
     classifier: nn.Module,
     epochs: Iterator[int],
-    accuracy: Callable[[], float],
+    score: Callable[[], float],
     candidates: Collection[int],
     patience: int,
-) -> tuple[int, float]:
-    """The candidate epoch of the best validation accuracy, and that accuracy; the classifier has its weights after.
+) -> int:
+    """The candidate epoch of the best validation score; the classifier has its weights afterwards.
 
-    Ends at the last candidate, or after `patience` candidates in a row without a better accuracy.
+    Ends at the last candidate, or after `patience` candidates in a row without a better score.
     """
-    best, best_accuracy, waited, weights = 0, -1.0, 0, copy.deepcopy(classifier.state_dict())
+    best, best_score, waited, weights = 0, -inf, 0, copy.deepcopy(classifier.state_dict())
     for epoch in epochs:
         if epoch in candidates:
-            value = accuracy()
-            if value > best_accuracy:
-                best, best_accuracy, waited, weights = epoch, value, 0, copy.deepcopy(classifier.state_dict())
+            value = score()
+            if value > best_score:
+                best, best_score, waited, weights = epoch, value, 0, copy.deepcopy(classifier.state_dict())
             else:
                 waited += 1
         if epoch >= max(candidates) or waited >= patience:
             break
     classifier.load_state_dict(weights)
-    return best, best_accuracy
+    return best

@@ -2,10 +2,11 @@
 
 import json
 import shutil
+from statistics import mean
 
 import pytest
 import yaml
-from stored_runs import TABLE, a_sweep, config, finish, shown
+from stored_runs import SEEDS, TABLE, a_sweep, config, finish, shown
 
 from aeexp.errors import UserError
 from aeexp.report.report import Report
@@ -87,10 +88,16 @@ def test_two_runs_of_a_seed_that_differ_in_a_shown_key_are_two_cells_else_one_co
         content = yaml.safe_load(run.read_text())
         content["overrides"].pop("optimizer.lr", None)
         run.write_text(yaml.safe_dump(content))
-    newest = Run(next(path.parent for path in sweep.glob("vae-*10-s0*/results.json") if "0.1\n" in path.read_text()))
-    status = {**newest.status, "ended": "2999-01-01"}
-    (newest.path / "status.json").write_text(json.dumps(status))
-    assert "(3)" in shown(sweep)["vae"]["bottleneck 10"]
+    twins = sorted(sweep.glob("vae-*-10-s0*/results.json"))
+    values = [json.loads(file.read_text())["protocols"][0]["metrics"]["probe/accuracy"] for file in twins]
+    assert sorted(values) == [0.1, SEEDS[0]]
+    for first, last, value in ((0, 1, values[1]), (1, 0, values[0])):
+        for place, ended in ((first, "2000-01-01"), (last, "2999-01-01")):
+            run = Run(twins[place].parent)
+            (run.path / "status.json").write_text(json.dumps({**run.status, "ended": ended}))
+        expected = 100 * mean([value, SEEDS[1], SEEDS[2]])
+        assert shown(sweep)["vae"]["bottleneck 10"].startswith(f"{expected:.1f} ± ")
+        assert "(3)" in shown(sweep)["vae"]["bottleneck 10"]
     text = Report(sweep).form("markdown")
     assert "vae 10, seed 0, differ in optimizer.lr" in text
     assert shown(sweep, by=["optimizer.lr"])["0.1"]["bottleneck 10, model vae"] == "10.0† (1)"

@@ -2,15 +2,21 @@
 
 import json
 import shutil
+import struct
+import zlib
 from statistics import mean
 
 import pytest
 import yaml
+from PIL import Image
 from stored_runs import SEEDS, TABLE, a_sweep, config, finish, shown
+from tensorboard.compat.proto.summary_pb2 import Summary
 
 from aeexp.errors import UserError
 from aeexp.report.report import Report
 from aeexp.report.sweep import announce, form, refresh
+from aeexp.report.thumbnails import thumbnail
+from aeexp.runs import events
 from aeexp.runs.run import Run, directory
 
 RECORDS = ("config.yaml", "status.json", "results.json")
@@ -39,9 +45,7 @@ def test_a_damaged_record_is_named_below_the_table_of_the_others(sweep, name, da
     assert "(2)" in table["vae"]["bottleneck 10"]
     assert ("1 damaged" in table["vae"]["bottleneck 10"]) == (name != "config.yaml")
     assert "(3)" in table["vae"]["bottleneck 2"]
-    text = refresh(sweep, force=True)
-    assert f"damaged: {run / name}" in text
-    assert str(run / name) in (sweep / "index.html").read_text()
+    assert f"damaged: {run / name}" in Report(sweep).form("markdown")
 
 
 def test_a_configuration_that_is_gone_is_named(sweep):
@@ -128,6 +132,32 @@ def test_the_page_of_damaged_runs_is_whole(sweep):
     for name in RECORDS:
         for number, run in enumerate(sorted(sweep.glob("vae*"))[:3]):
             list(DAMAGES.values())[number](run / name)
-    html = form(Report(sweep), "html", sweep)
+    refresh(sweep, force=True)
+    html = (sweep / "index.html").read_text()
     assert html.endswith("</html>")
     assert TABLE["title"] in html
+    assert html.count("damaged: ") == 3
+
+
+def test_damaged_events_and_pictures_leave_the_page_the_rest(tmp_path):
+    for number, damage in enumerate(DAMAGES.values()):
+        for seed, place in enumerate(("events.out.tfevents.measured", "events.out.tfevents.1", "figures/f.png")):
+            run = Run(directory(config(tmp_path, "vae", number + 2, seed)))
+            finish(tmp_path, "vae", number + 2, seed, 0.5)
+            results = {**run.results, "protocols": [{"metrics": {"probe/accuracy": 0.5}, "figures": ["f"]}]}
+            (run.path / "results.json").write_text(json.dumps(results))
+            run.figures.mkdir()
+            Image.new("L", (20, 20)).save(run.figures / "f.png")
+            values = [Summary.Value(tag="val/squared_error", simple_value=6.0)]
+            events.replace(run.path, "measured", values)
+            events.replace(run.path, "1", values)
+            damage(run.path / place)
+    html = form(Report(tmp_path / "s"), "html", tmp_path / "s")
+    assert html.count('class="small"') == len(DAMAGES)  # of the first seed, whose picture is whole
+
+
+def test_a_picture_that_unpacks_to_too_much_is_left_out(tmp_path):
+    header = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sIIBBBBB", 13, b"IHDR", 40_000, 40_000, 8, 2, 0, 0, 0)
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "f.png").write_bytes(header + struct.pack(">I", zlib.crc32(header[12:])))
+    assert thumbnail(Run(tmp_path), "f", 700) is None

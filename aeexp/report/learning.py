@@ -1,6 +1,10 @@
 """How the runs of a sweep learnt: the validation error over the epochs, read from TensorBoard's event files."""
 
+from typing import Any
+
 import matplotlib
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -31,16 +35,18 @@ def learning_curves(title: str, runs: dict[str, list[Run]]) -> bytes | None:
         return bytes_of(figure, "png")
 
 
-def _draw(axes: matplotlib.axes.Axes, model: str, run: Run) -> list[float]:
-    """The levels that were drawn; not 0, which only the raw pixels have, by definition."""
-    values = curve(run.path, TERM)
+def _draw(axes: Axes, model: str, run: Run) -> list[float]:
+    """The levels that were drawn; not 0, which only the raw pixels have, by definition. A damaged file has none."""
+    try:
+        values = curve(run.path, TERM)
+        measured = {value.tag: value.simple_value for value in read(run.path, "measured")}
+    except (OSError, DecodeError):
+        return []
+    look: dict[str, Any] = {"color": colour(model), "linewidth": 0.8, "label": model}
     if values:
         point = marker(model) if len(values) == 1 else ""  # a line needs two epochs
-        axes.plot(
-            range(1, len(values) + 1), values, color=colour(model), linewidth=0.8, alpha=0.7, label=model, marker=point
-        )
-        return values
-    level = [value.simple_value for value in read(run.path, "measured") if value.tag == TERM and value.simple_value]
-    for height in level:
-        axes.axhline(height, color=colour(model), linewidth=0.8, linestyle="--", label=model)
-    return level
+        axes.plot(range(1, len(values) + 1), values, alpha=0.7, marker=point, **look)
+    elif measured.get(TERM):
+        values = [measured[TERM]]
+        axes.axhline(values[0], linestyle="--", **look)
+    return values

@@ -170,9 +170,9 @@ def _marked(column: dict[Line, Cell], spec: Spec, made: Table) -> set[Line]:
     apart = [n for n, key in enumerate(spec.rows) if key.split(".")[0] in CONDITIONS]
     groups: dict[Line, dict[Line, Cell]] = {}
     for line, cell in column.items():
-        if line[0] in made.metric.unranked or line[0] in spec.baselines or 0 < cell.n < FEWEST:
-            made.unranked = True
-        else:
+        competes = line[0] not in made.metric.unranked and line[0] not in spec.baselines
+        made.unranked |= not competes or 0 < cell.n < FEWEST
+        if competes:
             groups.setdefault(tuple(line[n] for n in apart), {})[line] = cell
     marked: set[Line] = set()
     for group in groups.values():

@@ -15,6 +15,7 @@ from aeexp.runs.run import Run
 
 WIDEST = 700  # pixels
 AREA = 80e6  # pixels of all pictures together, about 20 MB: the more there are, the smaller each
+LARGEST = 50e6  # pixels of a picture that is read
 COLOURS = 64
 
 
@@ -47,11 +48,13 @@ def seed_groups(rows: list[Row], spec: Spec, runs: dict[str, Run]) -> list[SeedG
 
 
 def thumbnail(run: Run, title: str, width: int) -> str | None:
-    """A data URI, or None where the run has no such picture, or one that is damaged."""
+    """A data URI, or None where the run has no such picture, or one that is damaged or larger than LARGEST."""
     try:
-        with Image.open(run.figures / f"{title}.png") as image:
+        with Image.open(run.figures / f"{title}.png", formats=["PNG"]) as image:
+            if image.width * image.height > LARGEST:
+                return None
             small = image.convert("RGB")
-    except OSError:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning):
         return None
     small.thumbnail((width, 2 * width), Image.Resampling.LANCZOS)
     return uri(_png(small.quantize(COLOURS, method=Image.Quantize.MEDIANCUT)))

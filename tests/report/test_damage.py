@@ -2,14 +2,21 @@
 
 import json
 import shutil
+import struct
+import zlib
+from statistics import mean
 
 import pytest
 import yaml
-from stored_runs import TABLE, a_sweep, config, finish, shown
+from PIL import Image
+from stored_runs import SEEDS, TABLE, a_sweep, config, finish, shown
+from tensorboard.compat.proto.summary_pb2 import Summary
 
 from aeexp.errors import UserError
 from aeexp.report.report import Report
 from aeexp.report.sweep import announce, form, refresh
+from aeexp.report.thumbnails import thumbnail
+from aeexp.runs import events
 from aeexp.runs.run import Run, directory
 
 RECORDS = ("config.yaml", "status.json", "results.json")
@@ -38,9 +45,7 @@ def test_a_damaged_record_is_named_below_the_table_of_the_others(sweep, name, da
     assert "(2)" in table["vae"]["bottleneck 10"]
     assert ("1 damaged" in table["vae"]["bottleneck 10"]) == (name != "config.yaml")
     assert "(3)" in table["vae"]["bottleneck 2"]
-    text = refresh(sweep, force=True)
-    assert f"damaged: {run / name}" in text
-    assert str(run / name) in (sweep / "index.html").read_text()
+    assert f"damaged: {run / name}" in Report(sweep).form("markdown")
 
 
 def test_a_configuration_that_is_gone_is_named(sweep):
@@ -87,10 +92,16 @@ def test_two_runs_of_a_seed_that_differ_in_a_shown_key_are_two_cells_else_one_co
         content = yaml.safe_load(run.read_text())
         content["overrides"].pop("optimizer.lr", None)
         run.write_text(yaml.safe_dump(content))
-    newest = Run(next(path.parent for path in sweep.glob("vae-*10-s0*/results.json") if "0.1\n" in path.read_text()))
-    status = {**newest.status, "ended": "2999-01-01"}
-    (newest.path / "status.json").write_text(json.dumps(status))
-    assert "(3)" in shown(sweep)["vae"]["bottleneck 10"]
+    twins = sorted(sweep.glob("vae-*-10-s0*/results.json"))
+    values = [json.loads(file.read_text())["protocols"][0]["metrics"]["probe/accuracy"] for file in twins]
+    assert sorted(values) == [0.1, SEEDS[0]]
+    for first, last, value in ((0, 1, values[1]), (1, 0, values[0])):
+        for place, ended in ((first, "2000-01-01"), (last, "2999-01-01")):
+            run = Run(twins[place].parent)
+            (run.path / "status.json").write_text(json.dumps({**run.status, "ended": ended}))
+        expected = 100 * mean([value, SEEDS[1], SEEDS[2]])
+        assert shown(sweep)["vae"]["bottleneck 10"].startswith(f"{expected:.1f} ± ")
+        assert "(3)" in shown(sweep)["vae"]["bottleneck 10"]
     text = Report(sweep).form("markdown")
     assert "vae 10, seed 0, differ in optimizer.lr" in text
     assert shown(sweep, by=["optimizer.lr"])["0.1"]["bottleneck 10, model vae"] == "10.0† (1)"
@@ -121,6 +132,32 @@ def test_the_page_of_damaged_runs_is_whole(sweep):
     for name in RECORDS:
         for number, run in enumerate(sorted(sweep.glob("vae*"))[:3]):
             list(DAMAGES.values())[number](run / name)
-    html = form(Report(sweep), "html", sweep)
+    refresh(sweep, force=True)
+    html = (sweep / "index.html").read_text()
     assert html.endswith("</html>")
     assert TABLE["title"] in html
+    assert html.count("damaged: ") == 3
+
+
+def test_damaged_events_and_pictures_leave_the_page_the_rest(tmp_path):
+    for number, damage in enumerate(DAMAGES.values()):
+        for seed, place in enumerate(("events.out.tfevents.measured", "events.out.tfevents.1", "figures/f.png")):
+            run = Run(directory(config(tmp_path, "vae", number + 2, seed)))
+            finish(tmp_path, "vae", number + 2, seed, 0.5)
+            results = {**run.results, "protocols": [{"metrics": {"probe/accuracy": 0.5}, "figures": ["f"]}]}
+            (run.path / "results.json").write_text(json.dumps(results))
+            run.figures.mkdir()
+            Image.new("L", (20, 20)).save(run.figures / "f.png")
+            values = [Summary.Value(tag="val/squared_error", simple_value=6.0)]
+            events.replace(run.path, "measured", values)
+            events.replace(run.path, "1", values)
+            damage(run.path / place)
+    html = form(Report(tmp_path / "s"), "html", tmp_path / "s")
+    assert html.count('class="small"') == len(DAMAGES)  # of the first seed, whose picture is whole
+
+
+def test_a_picture_that_unpacks_to_too_much_is_left_out(tmp_path):
+    header = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sIIBBBBB", 13, b"IHDR", 40_000, 40_000, 8, 2, 0, 0, 0)
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "f.png").write_bytes(header + struct.pack(">I", zlib.crc32(header[12:])))
+    assert thumbnail(Run(tmp_path), "f", 700) is None

@@ -27,6 +27,7 @@ BELOW = {
     "app": GROUND | {"models", "data", "training", "context", "evaluation", "runs", "report"},
     "api": GROUND | {"models", "data", "training", "runs", "app"},
     "__init__": {"api"},
+    "__main__": {"__version__", "app"},
     "sklearn": {"api"},
 }
 FILES = sorted((ROOT / "aeexp").rglob("*.py"))

@@ -39,11 +39,12 @@ def pictures_of(rows: list[Row], spec: Spec) -> dict[str, bytes]:
 
 
 def curves(rows: list[Row], spec: Spec) -> Figure:
-    """A panel for each metric over the first of the columns' keys, with bands of one deviation."""
+    """A panel for each metric but facts of the training over the first of the columns' keys, bands of one deviation."""
+    metrics = [metric for metric in spec.metrics if not metric.name.startswith("training/")]
     lines, looks = ordered(rows, spec.rows, spec), styles(rows, spec)
-    figure, panels = _panels(len(spec.metrics), height=2.0)
+    figure, panels = _panels(len(metrics), height=2.0)
     sizes: set[float] = set()
-    for axes, metric in zip(panels, spec.metrics, strict=True):
+    for axes, metric in zip(panels, metrics, strict=True):
         found, shown = cells(rows, spec, metric), []
         for line in lines:
             points = [(number(column[0]), cell) for (row, column), cell in found.items() if row == line and cell.finite]

@@ -51,7 +51,8 @@ class EvaluationEvents:
         events.replace(self.run.path, MEASURED, shown)
         folder = Path(self.config["runs"])
         if self.run.path.parent.resolve() == (folder / self.config["sweep"]).resolve():  # not one from elsewhere
-            columns(folder, hyperparameters(self.config), (self.config["table"] or {}).get("metrics", metrics))
+            wanted = (self.config["table"] or {}).get("metrics", metrics)
+            columns(folder, hyperparameters(self.config), [name for name in wanted if name in metrics])
 
 
 def hyperparameters(config: dict[str, Any]) -> dict[str, float | str]:

@@ -254,7 +254,7 @@ def test_what_the_command_cannot_do_it_says_in_a_sentence(words, sentence, monke
 
 def test_a_missing_package_is_named_with_the_way_to_it(monkeypatch):
     monkeypatch.setattr(export, "find_spec", lambda name: None)
-    with pytest.raises(SystemExit, match=r"pip install -e '.\[onnx\]'"):
+    with pytest.raises(SystemExit, match=r"pip install 'aeexp\[onnx\]'"):
         run_export(monkeypatch, "run=nowhere")
 
 

@@ -46,7 +46,7 @@ def shown(run):
     """Everything that TensorBoard reads of a run: (step, value) of every scalar, (step, image) of every image."""
     board = EventAccumulator(str(run.path), size_guidance={"scalars": 0, "images": 0}).Reload()
     scalars = {tag: [(e.step, e.value) for e in board.Scalars(tag)] for tag in board.Tags()["scalars"]}
-    images = {tag: [(e.step, e.encoded_image_string) for e in board.DataModule(tag)] for tag in board.Tags()["images"]}
+    images = {tag: [(e.step, e.encoded_image_string) for e in board.Images(tag)] for tag in board.Tags()["images"]}
     return scalars | images
 
 

@@ -126,7 +126,7 @@ def test_every_protocol_measures_every_kind(evaluation, model, tmp_path_factory,
     words = [f"model={model}", f"evaluation=[{evaluation}]", "bottleneck=8"]
     task, data = made(*words)
     node = configured(*words)["evaluation"][evaluation]
-    protocol = build({**node, **({"epochs": 1} if "epochs" in node else {})}, evaluation)
+    protocol = build({**node, **({"epochs": [1]} if "epochs" in node else {})}, evaluation)
     try:
         result = protocol(EvaluationContext(task.model, data, None, model))
     except NotApplicable as refusal:

@@ -237,4 +237,4 @@ def test_a_run_that_was_killed_ends_where_one_that_was_left_alone_does(program, 
     mine, theirs = (torch.load(run.checkpoints / "last.ckpt", weights_only=True) for run in runs)
     same(mine["state_dict"], theirs["state_dict"], rtol=0, atol=0)
     assert runs[0].metrics == runs[1].metrics
-    assert runs[0].metrics["samples/components"] == 0
+    assert "samples/nats_prior" in runs[0].metrics

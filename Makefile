@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test check format bench results
+.PHONY: demo test check lint format docs bench results
 
 demo: .venv/done
 	$(BIN)/python train.py table=code_size data=digits sweep=demo \
@@ -14,7 +14,6 @@ test: .venv/done lint
 check: .venv/done format lint
 	$(BIN)/python -m pytest -m "not slow"
 
-.PHONY: lint
 lint: .venv/done
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -23,6 +22,9 @@ lint: .venv/done
 format: .venv/done
 	$(BIN)/ruff check --fix --quiet . || true
 	$(BIN)/ruff format --quiet .
+
+docs: .venv/done
+	$(BIN)/python docs/generate.py
 
 bench: .venv/done
 	$(BIN)/python benchmarks/speed.py
@@ -36,4 +38,4 @@ bench: .venv/done
 	touch $@
 
 results: .venv/done
-	$(BIN)/python -m aeexp.report.readme $(wildcard runs/semi_supervised runs/code_size runs/battery)
+	$(BIN)/python docs/generate.py $(wildcard $(patsubst configs/table/%.yaml,runs/%,$(wildcard configs/table/*.yaml)))

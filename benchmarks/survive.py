@@ -59,12 +59,13 @@ def weights(run: Run) -> dict[str, torch.Tensor]:
 
 
 def compared(alone: Path, killed: Path, output: str) -> dict[str, int]:
-    theirs = {run.path.name: run for run in find(alone)}
-    mine = {run.path.name: run for run in find(killed) if run.state == "completed"}
+    """What differs between the two sweeps, counted, and how many epochs were trained again."""
+    expected = {run.path.name: run for run in find(alone)}
+    completed = {run.path.name: run for run in find(killed) if run.state == "completed"}
     found: Counter[str] = Counter()
-    for name in theirs.keys() & mine.keys():
+    for name in expected.keys() & completed.keys():
         try:
-            a, b = theirs[name], mine[name]
+            a, b = expected[name], completed[name]
             found["other weights"] += not _same(weights(a), weights(b))
             found["other metrics"] += a.numbers != b.numbers
             found["other curves"] += curves(a) != curves(b)
@@ -74,14 +75,14 @@ def compared(alone: Path, killed: Path, output: str) -> dict[str, int]:
             found["files damaged"] += 1
     epochs = [int(epoch) for epoch in re.findall(rf"^epoch (\d+)/{EPOCHS} ", output, re.M)]
     return {
-        "runs lost": len(theirs.keys() - mine.keys()),
-        "runs trained twice": max(0, epochs.count(EPOCHS) - len(theirs)),
+        "runs lost": len(expected.keys() - completed.keys()),
+        "runs trained twice": max(0, epochs.count(EPOCHS) - len(expected)),
         **{
             name: found[name]
             for name in ("files damaged", "other weights", "other metrics", "other curves", "points duplicated")
         },
-        "runs": len(theirs),
-        "epochs done again": len(epochs) - EPOCHS * len(theirs),
+        "runs": len(expected),
+        "epochs done again": len(epochs) - EPOCHS * len(expected),
     }
 
 
@@ -93,19 +94,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Kill a sweep at random instants, and compare it with one left alone.")
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seeds", type=int, default=4, help="six runs for each (4)")
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     instants = random.Random(0)
     with TemporaryDirectory() as place:
         alone, killed = Path(place) / "alone", Path(place) / "killed"
         for folder in (alone, killed):
             folder.mkdir()
         start = time.monotonic()
-        launch(asked.seeds, alone)
+        launch(arguments.seeds, alone)
         # a third of a run on average, so that the sweep is not over before the last kill
-        longest = (time.monotonic() - start) / (2 * asked.kills)
-        output = "".join(launch(asked.seeds, killed, instants.uniform(0, longest)) for _ in range(asked.kills))
-        found = compared(alone, killed, output + launch(asked.seeds, killed))
-    print(tabulate(found.items(), (f"after {asked.kills} kills", "n"), tablefmt="github"))
+        longest = (time.monotonic() - start) / (2 * arguments.kills)
+        output = "".join(launch(arguments.seeds, killed, instants.uniform(0, longest)) for _ in range(arguments.kills))
+        found = compared(alone, killed, output + launch(arguments.seeds, killed))
+    print(tabulate(found.items(), (f"after {arguments.kills} kills", "n"), tablefmt="github"))
     *zeros, _, _ = found.values()
     sys.exit(any(zeros))
 

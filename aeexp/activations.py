@@ -4,6 +4,8 @@ from torch import nn
 
 from aeexp.errors import UserError
 
+ELEMENTWISE = (nn.Identity, nn.Sigmoid, nn.Tanh, nn.ReLU, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Softplus)
+
 
 def activation(name: str) -> nn.Module:
     """The module torch.nn.<name>, such as ReLU, Sigmoid, Tanh, LeakyReLU, GELU; Identity for none.
@@ -20,3 +22,8 @@ def activation(name: str) -> nn.Module:
             f"torch.nn has no activation {name!r}: name one of its classes, such as ReLU, Sigmoid, Tanh or Identity"
         )
     return made
+
+
+def elementwise(s: nn.Module | None) -> bool:
+    """Whether s(a)_j depends on a_j alone, for all that is known."""
+    return isinstance(s, ELEMENTWISE)

@@ -1,5 +1,7 @@
 """What the encoder sees instead of x. Each maps (B, *shape) to the same shape; the identity in eval mode."""
 
+from abc import ABC, abstractmethod
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool1d
@@ -7,14 +9,20 @@ from torch.nn.functional import avg_pool1d
 from aeexp.errors import UserError
 
 
-class Uncorrupted(nn.Module):
+class Corruption(nn.Module, ABC):
+    @abstractmethod
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, *shape) -> x~ of the same shape, the identity in eval mode. UserError where it cannot read this shape."""
+
+
+class Uncorrupted(Corruption):
     """x~ = x"""
 
     def forward(self, x: Tensor) -> Tensor:
         return x
 
 
-class Gaussian(nn.Module):
+class Gaussian(Corruption):
     """x~ = x + scale * std * eps, eps ~ N(0, I), clipped to [0, scale]. Vincent et al. (2010), section 3.3."""
 
     def __init__(self, std: float, scale: float) -> None:
@@ -29,7 +37,7 @@ class Gaussian(nn.Module):
         return (x + self.scale * self.std * torch.randn_like(x)).clamp(0, self.scale)
 
 
-class Masking(nn.Module):
+class Masking(Corruption):
     """Each value is set to 0 with probability `fraction`. Vincent et al. (2010), section 3.3."""
 
     def __init__(self, fraction: float) -> None:
@@ -40,7 +48,7 @@ class Masking(nn.Module):
         return x * (torch.rand_like(x) >= self.fraction) if self.training else x
 
 
-class SaltAndPepper(nn.Module):
+class SaltAndPepper(Corruption):
     """Each value is set, with probability `fraction`, to 0 or to `scale`, by a fair coin. Vincent et al. (2010)."""
 
     def __init__(self, fraction: float, scale: float) -> None:
@@ -55,7 +63,7 @@ class SaltAndPepper(nn.Module):
         return torch.where(u < self.fraction, pepper_or_salt, x)
 
 
-class WhiteNoise(nn.Module):
+class WhiteNoise(Corruption):
     """x~ = x + noise at `decibels` = 10 log10(P_x / P_noise), P_x the variance of each example; clipped to [0, scale].
 
     Denoising of sound, where how loud an example is tells nothing of it.
@@ -72,7 +80,7 @@ class WhiteNoise(nn.Module):
         return (x + self.ratio * std * torch.randn_like(x)).clamp(0, self.scale)
 
 
-class Blocks(nn.Module):
+class Blocks(Corruption):
     """Hides `count` blocks of each example, each `fraction` of a side long, at random places: inpainting.
 
     A block is a square of an image (B, C, H, W) through all channels, and a stretch of a series (B, T) or (B, T, F);
@@ -108,7 +116,7 @@ class Blocks(nn.Module):
         return ((position >= start) & (position < start + length)).view(shape)
 
 
-class Gray(nn.Module):
+class Gray(Corruption):
     """Each colour becomes its luminance, in all three channels: colouring. ITU-R BT.601: 0.299 R + 0.587 G + 0.114 B
 
     The identity where there is one channel. Zhang, Isola and Efros (2016), Colorful image colorization.
@@ -126,7 +134,7 @@ class Gray(nn.Module):
         return torch.einsum("bchw,c->bhw", x, weights)[:, None].expand_as(x)
 
 
-class Coarse(nn.Module):
+class Coarse(Corruption):
     """Means over `factor` neighbours along each side, each shown as wide as it was: super-resolution.
 
     Of images (B, C, H, W), or of series (B, T) or (B, T, F) along T. Dong et al. (2014), section 3: the low resolution

@@ -15,15 +15,17 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class EpochStatistic:
-    """What is read off the means over all examples of an epoch, as the number of units that none of them used."""
+    """A statistic of a whole epoch, such as the number of dead units: a function of means over all its examples."""
 
-    each: Tensor  # (B, *K)
-    read: Callable[[Tensor], dict[str, Tensor]]  # (*K), their mean -> named numbers (), or a histogram's values (D,)
+    per_example: Tensor  # (B, *K)
+    summarize: Callable[
+        [Tensor], dict[str, Tensor]
+    ]  # their mean (*K) -> named numbers (), or a histogram's values (D,)
 
 
 @dataclass(frozen=True)
 class Code:
-    """What a bottleneck makes of features; channel-last, so vectors and feature maps share one contract."""
+    """The latent code of a batch; channel-last, so that vectors, feature maps and tokens share one bottleneck."""
 
     z: Tensor  # (B, *positions, D), what the decoder reads; may be a sample
     mean: Tensor  # (B, *positions, D), the deterministic representation, which every evaluation reads

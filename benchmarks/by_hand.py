@@ -35,16 +35,16 @@ def bernoulli(theta: Tensor, x: Tensor) -> Tensor:
 
 
 def undercomplete(p: P, x: Tensor) -> Tensor:
-    return bernoulli(linear(p, "decoder.0", linear(p, "code.project.0", x.flatten(1))), x)
+    return bernoulli(linear(p, "decoder.0", linear(p, "code.project", x.flatten(1))), x)
 
 
 def denoising(p: P, x: Tensor) -> Tensor:
     noisy = (x + 0.5 * torch.randn_like(x)).clamp(0, 1)
-    return bernoulli(linear(p, "decoder.0", linear(p, "code.project.0", noisy.flatten(1))), x)
+    return bernoulli(linear(p, "decoder.0", linear(p, "code.project", noisy.flatten(1))), x)
 
 
 def sparse(p: P, x: Tensor) -> Tensor:
-    z = linear(p, "code.project.0", x.flatten(1)).relu()
+    z = linear(p, "code.project", x.flatten(1)).relu()
     return bernoulli(linear(p, "decoder.0", z), x) + 0.0784 * z.abs().sum() / len(x)
 
 
@@ -71,15 +71,15 @@ def topk(p: P, x: Tensor) -> Tensor:
 
 
 def contractive(p: P, x: Tensor) -> Tensor:
-    z = linear(p, "code.project.0", x.flatten(1)).sigmoid()
-    norm = (z * (1 - z)).square() @ p["code.project.0.weight"].square().sum(1)
+    z = linear(p, "code.project", x.flatten(1)).sigmoid()
+    norm = (z * (1 - z)).square() @ p["code.project.weight"].square().sum(1)
     return bernoulli(linear(p, "decoder.0", z), x) + 0.1 * norm.mean()
 
 
 def contractive_hutchinson(p: P, x: Tensor) -> Tensor:
-    z = linear(p, "code.project.0", x.flatten(1)).sigmoid()
+    z = linear(p, "code.project", x.flatten(1)).sigmoid()
     v = 2 * torch.randint_like(z.detach().expand(4, *z.shape), 2) - 1
-    norm = ((v * z * (1 - z)) @ p["code.project.0.weight"]).square().sum(2).mean()
+    norm = ((v * z * (1 - z)) @ p["code.project.weight"]).square().sum(2).mean()
     return bernoulli(linear(p, "decoder.0", z), x) + 0.1 * norm
 
 
@@ -88,7 +88,7 @@ def features(p: P, x: Tensor) -> Tensor:
 
 
 def deep(p: P, x: Tensor) -> Tensor:
-    z = linear(p, "code.project.0", features(p, x))
+    z = linear(p, "code.project", features(p, x))
     return bernoulli(mlp(p, ["decoder.0", "decoder.2", "decoder.4"], z), x)
 
 
@@ -153,7 +153,7 @@ def conditional_vae(p: P, x: Tensor) -> Tensor:
 
 
 def adversarial(p: P, x: Tensor) -> Tensor:
-    z = linear(p, "code.project.0", encoded(p, x))
+    z = linear(p, "code.project", encoded(p, x))
     recon = bernoulli(mlp(p, ["decoder.0", "decoder.2"], z), x)
     names = ["discriminator.0.1", "discriminator.0.3"]
     constants = {name: weight.detach() for name, weight in p.items()}
@@ -210,7 +210,7 @@ def convolved(p: P, x: Tensor) -> tuple[Tensor, list[Tensor]]:
     h, first = F.max_pool2d(convolution(p, "encoder.0", x).relu(), 2, return_indices=True)
     h, second = F.max_pool2d(convolution(p, "encoder.3", h).relu(), 2, return_indices=True)
     h = convolution(p, "encoder.8", convolution(p, "encoder.6", h).relu()).relu()
-    h = linear(p, "decoder.0", linear(p, "code.project.0", h.flatten(1))).relu().view_as(h)
+    h = linear(p, "decoder.0", linear(p, "code.project", h.flatten(1))).relu().view_as(h)
     return convolution(p, "decoder.5", convolution(p, "decoder.3", h).relu()).relu(), [first, second]
 
 
@@ -241,7 +241,7 @@ def lstm(p: P, x: Tensor) -> Tensor:
         start = torch.zeros(1, len(x), 128)
         return torch.lstm(steps, (start, start), weights, True, 1, 0.0, True, False, True)[0]
 
-    z = linear(p, "code.project.0", run("encoder.2", x[:, 0])[:, -1])
+    z = linear(p, "code.project", run("encoder.2", x[:, 0])[:, -1])
     g = run("decoder.0", z[:, None].expand(-1, 28, -1))
     return bernoulli(linear(p, "decoder.0.out", g).flip(1), x)
 
@@ -270,7 +270,7 @@ def unet(p: P, x: Tensor) -> Tensor:
 
 
 def diffusion(p: P, x: Tensor) -> Tensor:
-    z = linear(p, "code.project.0", encoded(p, x))
+    z = linear(p, "code.project", encoded(p, x))
     eps, t = torch.randn_like(x), torch.randint(1, 1001, (len(x),))
     abar = p["abar"][t][:, None, None, None]
     x_t = abar.sqrt() * (2 * x - 1) + (1 - abar).sqrt() * eps
@@ -286,7 +286,7 @@ def masked(p: P, x: Tensor) -> Tensor:
     tokens = (linear(p, "embedding.1", patches) + p["embedding.2.places"])[each, visible]
     for number in range(3):
         tokens = attended(p, f"encoder.{number}", tokens)
-    z = linear(p, "widen", linear(p, "code.project.0", normed(p, "encoder.3", tokens)))
+    z = linear(p, "widen", linear(p, "code.project", normed(p, "encoder.3", tokens)))
     blank = p["mask_token"].expand(len(x), 49, 32).clone()
     blank[each, visible] = z
     tokens = normed(p, "decoder.0.1", attended(p, "decoder.0.0", blank + p["positions.places"]))

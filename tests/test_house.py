@@ -16,6 +16,7 @@ BELOW = {
     "files": set(),
     "activations": {"errors"},
     **dict.fromkeys(PARTS, GROUND),
+    "codes": GROUND | {"priors"},
     "data": GROUND,
     "models": GROUND | PARTS,
     "metrics": GROUND | {"data"},

@@ -8,7 +8,7 @@ memory; no file is written. What a parameter leaves None, the configuration says
 """
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,8 @@ from aeexp.data.examples import BATCH, Examples, Shuffled
 from aeexp.data.module import loader
 from aeexp.errors import UserError
 from aeexp.models.base import Autoencoder
-from aeexp.training.progress import NoProfiler, quiet
+from aeexp.training.fit import fit
+from aeexp.training.progress import quiet
 
 
 class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -140,23 +141,18 @@ def trained(config: dict[str, Any], x: Tensor) -> Autoencoder:
     task.model.initialize(examples.batches(BATCH))
     if trainable(task.model):
         order = Shuffled(len(x), config["data"]["batch_size"], config["seed"], world=1, rank=0)
-        trainer = build(
-            config["trainer"],
-            "trainer",
+        batches = loader(examples, order)
+        fit(
+            partial(build, config["trainer"], "trainer"),
+            task,
+            None,
+            {"train_dataloaders": batches, "val_dataloaders": batches},
             logger=False,
             callbacks=[*build(config["schedule"], "schedule").values()],
             enable_checkpointing=False,
-            enable_model_summary=False,
             enable_progress_bar=False,
-            num_sanity_val_steps=0,
             limit_val_batches=0,  # every example is trained on
-            profiler=NoProfiler(),
-            use_distributed_sampler=False,
         )
-        batches = loader(examples, order)
-        trainer.fit(task, batches, batches)
-        if trainer.interrupted:
-            raise KeyboardInterrupt
     return task.model.eval().requires_grad_(False)
 
 

@@ -3,6 +3,7 @@
 import io
 import os
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from aeexp.app.build import build
 from aeexp.app.components import make_data, make_model, make_task, trainable
 from aeexp.app.tensorboard import EvaluationEvents
 from aeexp.context.base import EvaluationContext, Result
+from aeexp.data.examples import BATCH
 from aeexp.data.module import DataModule
 from aeexp.errors import NotApplicable, UserError
 from aeexp.files import write
@@ -21,8 +23,9 @@ from aeexp.runs import events
 from aeexp.runs.facts import environment, peak_memory
 from aeexp.runs.run import Run
 from aeexp.training.checkpoints import Checkpoints, WholeFiles, packed
+from aeexp.training.fit import fit as train_task
 from aeexp.training.logger import ReconstructionGrid, RunLogger
-from aeexp.training.progress import NoProfiler, progress, quiet
+from aeexp.training.progress import progress, quiet
 from aeexp.training.task import Task
 
 
@@ -57,16 +60,18 @@ def fit(run: Run, config: dict[str, Any], task: Task, data: DataModule) -> None:
     """Goes on from the last checkpoint, where there is one."""
     last = run.checkpoints / "last.ckpt"
     if not last.exists():
-        task.model.initialize(data.train.batches(1000))
+        task.model.initialize(data.train.batches(BATCH))
     if not trainable(task.model):
         write(run.checkpoints / f"{config['checkpoint']}.ckpt", packed({"state_dict": task.state_dict()}))
         return
     # away with what was shown of epochs that come again
     events.truncate(run.path, load(last)["global_step"] if last.exists() else 0)
     shown = progress()
-    trainer = build(
-        config["trainer"],
-        "trainer",
+    train_task(
+        partial(build, config["trainer"], "trainer"),
+        task,
+        last if last.exists() else None,
+        {"datamodule": data},
         logger=RunLogger(run.path),
         callbacks=[
             Checkpoints(run.checkpoints),
@@ -75,17 +80,9 @@ def fit(run: Run, config: dict[str, Any], task: Task, data: DataModule) -> None:
             *build(config["schedule"], "schedule").values(),
         ],
         default_root_dir=run.path,
-        enable_model_summary=False,
         enable_progress_bar=isinstance(shown, ProgressBar),
-        num_sanity_val_steps=0,
-        log_every_n_steps=0,  # the task logs once an epoch
         plugins=[WholeFiles()],
-        profiler=NoProfiler(),
-        use_distributed_sampler=False,  # the data's sampler knows the processes
     )
-    trainer.fit(task, datamodule=data, ckpt_path=last if last.exists() else None)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
 
 
 def measure(run: Run, config: dict[str, Any], task: Task, data: DataModule) -> None:

@@ -1,1 +1,1 @@
-"""Bottlenecks: features (B, *positions, F) -> Code with D = `dim`. Each owns its projection."""
+"""Bottlenecks: features (B, *positions, F) -> Code with D = `dim`. Each owns its projection (aeexp.codes.base)."""

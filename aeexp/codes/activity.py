@@ -1,4 +1,4 @@
-"""How many units of a sparse code work."""
+"""Activity of a sparse code: its L0 norm, the fraction of active units, and dead units."""
 
 from torch import Tensor
 
@@ -6,15 +6,15 @@ from aeexp.types import EpochStatistic
 
 
 def activity(active: Tensor) -> dict[str, Tensor | EpochStatistic]:
-    """Which units are active (B, *positions, D) -> what is logged of them.
+    """Statistics of which units are active, (B, *positions, D).
 
     l0               active units of a code, averaged over the examples
-    active_fraction  of the D units
-    dead             units that no example of the epoch made active
+    active_fraction  l0 / D
+    dead             units that no example of the epoch activates
     """
-    often = active.reshape(active.shape[0], -1, active.shape[-1]).float().mean(1)  # (B, D), over the positions
-    return {"activity": EpochStatistic(often, _read)}
+    frequency = active.reshape(active.shape[0], -1, active.shape[-1]).float().mean(1)  # (B, D), over the positions
+    return {"activity": EpochStatistic(frequency, _summary)}
 
 
-def _read(often: Tensor) -> dict[str, Tensor]:
-    return {"l0": often.sum(), "active_fraction": often.mean(), "dead": (often == 0).sum().float()}
+def _summary(frequency: Tensor) -> dict[str, Tensor]:
+    return {"l0": frequency.sum(), "active_fraction": frequency.mean(), "dead": (frequency == 0).sum().float()}

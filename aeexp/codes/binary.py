@@ -1,4 +1,4 @@
-"""Binary codes: D bits an example, the sigmoid p = 1 / (1 + exp(-a)) of a = W h + b, rounded.
+"""Binary codes: D bits an example, p = sigmoid(a) of a = W h + b, rounded.
 
     mean = bits = 1[p > 1/2],    d bits / d a := d p / d a
 
@@ -6,24 +6,24 @@ so `mean` is 0 or 1 whatever the training, and what learns through it learns thr
 They differ in what the decoder reads in training.
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 
 import torch
 from torch import Tensor, nn
 
+from aeexp.codes.base import Bottleneck
 from aeexp.errors import UserError
 from aeexp.types import Code
 
 SATURATED = 0.1  # a probability this near to 0 or 1
 
 
-class Binary(nn.Module, ABC):
+class Binary(Bottleneck):
     def __init__(self, in_features: int, dim: int) -> None:
         super().__init__()
         self.project = nn.Linear(in_features, dim)
 
-    def forward(self, h: Tensor) -> Code:
-        a = self.project(h)  # (B, *positions, D)
+    def of(self, a: Tensor) -> Code:
         p = torch.sigmoid(a)
         far = (p - 0.5).abs() > 0.5 - SATURATED
         stats = {"saturated": far.to(p).flatten(1).mean(1), "mean_activation": p.flatten(1).mean(1)}

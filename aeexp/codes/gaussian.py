@@ -9,36 +9,39 @@ What the divergence costs:
     Capacity     gamma |mean KL - C|                Burgess et al. (2018), Understanding disentangling (beta-VAE), eq. 8
     FreeBits     beta sum_j max(lambda, mean KL_j)  Kingma et al. (2016), Inverse autoregressive flow (free bits)
 
-The means are over the batch: single examples may tell more or less than C or lambda.
+The means are over the batch: the KL of a single example may be above or below C or lambda.
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 
 import torch
 from torch import Tensor, nn
 
+from aeexp.codes.base import Bottleneck, DiagonalNormal
 from aeexp.errors import UserError
+from aeexp.priors import Prior, StandardNormal
 from aeexp.types import Code, EpochStatistic
 
 ACTIVE = 0.01  # the least variance of an active unit: Burda et al. (2016), Importance weighted autoencoders
 
 
-class Variational(nn.Module, ABC):
+class Variational(Bottleneck):
     def __init__(self, in_features: int, dim: int) -> None:
         super().__init__()
-        self.project = nn.Linear(in_features, 2 * dim)
+        self.project, self.dim = nn.Linear(in_features, 2 * dim), dim
 
-    def forward(self, h: Tensor) -> Code:
+    def of(self, a: Tensor) -> Code:
         """z is a fresh sample at every call; `mean` is mu."""
-        mu, log_var = self.posterior(h)
+        mu, log_var = a.chunk(2, dim=-1)
         z = mu + (0.5 * log_var).exp() * torch.randn_like(mu)
         kl = divergences(mu, log_var)
         return Code(z, mu, {"kl": self.cost(kl)}, statistics(mu, kl))
 
-    def posterior(self, h: Tensor) -> tuple[Tensor, Tensor]:
-        """mu and log sigma^2, (B, *positions, D) each"""
-        mu, log_var = self.project(h).chunk(2, dim=-1)
-        return mu, log_var
+    def prior(self) -> Prior:
+        return StandardNormal(self.dim)
+
+    def posterior(self, h: Tensor) -> DiagonalNormal:
+        return DiagonalNormal(*self.project(h).chunk(2, dim=-1))
 
     @abstractmethod
     def cost(self, kl: Tensor) -> Tensor:
@@ -50,6 +53,10 @@ class Gaussian(Variational):
         super().__init__(in_features, dim)
         self.beta = beta
 
+    @property
+    def kl_weight(self) -> float:
+        return self.beta
+
     def cost(self, kl: Tensor) -> Tensor:
         return self.beta * kl.flatten(1).sum(1)
 
@@ -60,7 +67,7 @@ class Capacity(Variational):
     def __init__(self, in_features: int, dim: int, gamma: float, capacity: float) -> None:
         super().__init__(in_features, dim)
         if capacity < 0:
-            raise UserError(f"code.capacity is what the code may tell, in nats, but got {capacity}: choose at least 0")
+            raise UserError(f"code.capacity is a KL divergence, in nats, but got {capacity}: choose at least 0")
         self.gamma, self.capacity = gamma, capacity
 
     def cost(self, kl: Tensor) -> Tensor:
@@ -68,13 +75,13 @@ class Capacity(Variational):
 
 
 class FreeBits(Variational):
-    """`free` is lambda, the nats that each unit has for nothing."""
+    """`free` is lambda, the nats that each unit may have at no cost."""
 
     def __init__(self, in_features: int, dim: int, beta: float, free: float) -> None:
         super().__init__(in_features, dim)
         if free < 0:
             raise UserError(
-                f"code.free is what each unit tells for nothing, in nats, but got {free}: choose at least 0"
+                f"code.free is the KL of a unit that costs nothing, in nats, but got {free}: choose at least 0"
             )
         self.beta, self.free = beta, free
 
@@ -88,7 +95,7 @@ def divergences(mu: Tensor, log_var: Tensor) -> Tensor:
 
 
 def statistics(mu: Tensor, kl: Tensor) -> dict[str, Tensor | EpochStatistic]:
-    """What is logged of mu and KL_j, (B, *positions, D) each.
+    """Statistics of mu and KL_j, (B, *positions, D) each.
 
     kl_nats           KL, of each example
     kl_per_dimension  the mean of each KL_j over the data, as a histogram
@@ -97,10 +104,10 @@ def statistics(mu: Tensor, kl: Tensor) -> dict[str, Tensor | EpochStatistic]:
     mu, kl = mu.flatten(1), kl.flatten(1)
     return {
         "kl_nats": kl.sum(1),
-        "units": EpochStatistic(torch.stack([mu, mu.square(), kl], dim=1), _read),
+        "units": EpochStatistic(torch.stack([mu, mu.square(), kl], dim=1), _summary),
     }  # (B, 3, D)
 
 
-def _read(means: Tensor) -> dict[str, Tensor]:
+def _summary(means: Tensor) -> dict[str, Tensor]:
     mu, square, kl = means
     return {"active_units": (square - mu.square() > ACTIVE).sum().float(), "kl_per_dimension": kl}

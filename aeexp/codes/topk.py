@@ -7,11 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from aeexp.codes.activity import activity
+from aeexp.codes.base import Bottleneck
 from aeexp.errors import UserError
 from aeexp.types import Code
 
 
-class TopK(nn.Module):
+class TopK(Bottleneck):
     def __init__(self, in_features: int, dim: int, k: int) -> None:
         super().__init__()
         if not 1 <= k <= dim:
@@ -19,11 +20,7 @@ class TopK(nn.Module):
         self.project = nn.Linear(in_features, dim)
         self.k = k
 
-    def forward(self, h: Tensor) -> Code:
-        return self.of(self.project(h))
-
     def of(self, a: Tensor) -> Code:
-        """Of pre-activations (B, *positions, D)."""
         kept = largest(a, self.k)
         z = a * kept
         return Code(z, z, stats=activity(kept))

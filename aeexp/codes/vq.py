@@ -9,18 +9,20 @@ entries (appendix A.1). `dead`: an entry that was chosen less often than this a 
 z_e of the batch; so does every entry at the first step.
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 
 import torch
 from torch import Tensor, nn
 
+from aeexp.codes.base import Bottleneck
 from aeexp.errors import UserError
 from aeexp.types import Code, EpochStatistic
 
 TINY = 1e-30  # an entry that is never chosen is not moved
 
 
-class VQ(nn.Module, ABC):
+class VQ(Bottleneck):
+    differentiable = False  # it jumps from entry to entry
     codebook: Tensor  # (K, width)
     used: Tensor  # (K,), how often an entry is chosen a step, a moving average
 
@@ -28,8 +30,8 @@ class VQ(nn.Module, ABC):
         self, in_features: int, dim: int, codes: int, width: int, beta: float, decay: float, dead: float
     ) -> None:
         super().__init__()
-        self.width = min(width, dim)
-        if codes < 2 or width < 1 or dim % self.width:
+        self.symbols, self.symbol_width = codes, min(width, dim)
+        if codes < 2 or width < 1 or dim % self.symbol_width:
             raise UserError(
                 f"code=vq splits a code into positions of code.width={width} units, each one of code.codes={codes}, "
                 f"but bottleneck.dim={dim}: choose at least 2 codes, and a width of at least 1 that divides the dim"
@@ -37,7 +39,7 @@ class VQ(nn.Module, ABC):
         self.project = nn.Linear(in_features, dim)
         self.beta, self.decay, self.dead = beta, decay, dead
         self.register_buffer("used", torch.zeros(codes))
-        self.register_codebook(torch.randn(codes, self.width))
+        self.register_codebook(torch.randn(codes, self.symbol_width))
 
     @abstractmethod
     def register_codebook(self, entries: Tensor) -> None:
@@ -47,21 +49,20 @@ class VQ(nn.Module, ABC):
     def learn(self, z_e: Tensor, k: Tensor, n: Tensor) -> Tensor:
         """Vectors (N, width), which entries they chose (N,), how many chose each (K,) -> the cost, (N, width)"""
 
-    def forward(self, h: Tensor) -> Code:
+    def of(self, a: Tensor) -> Code:
         """`mean` is z_q."""
-        flat = self.project(h)  # (B, *positions, D)
-        z_e = flat.reshape(-1, self.width)  # (N, width)
+        z_e = a.reshape(-1, self.symbol_width)  # (N, width)
         if self.training:
             self._restart(z_e.detach())
         k = self.nearest(z_e.detach())
-        counts = self._counts(k.view(h.shape[0], -1)).to(z_e)  # (B, K)
+        counts = self._counts(k.view(a.shape[0], -1)).to(z_e)  # (B, K)
         if self.training:
             self.used.mul_(self.decay).add_(counts.sum(0), alpha=1 - self.decay)
         e = self.codebook[k].detach()
         cost = self.beta * (z_e - e).square() + self.learn(z_e.detach(), k, counts.sum(0))
-        z_q = e.view_as(flat) + (flat - flat.detach())  # exactly e, with the gradient of z_e
-        usage = EpochStatistic(counts * h.shape[0] / k.shape[0], perplexity)
-        return Code(z_q, z_q, {"vq": cost.view(h.shape[0], -1).sum(1)}, {"usage": usage})
+        z_q = e.view_as(a) + (a - a.detach())  # exactly e, with the gradient of z_e
+        usage = EpochStatistic(counts * a.shape[0] / k.shape[0], perplexity)
+        return Code(z_q, z_q, {"vq": cost.view(a.shape[0], -1).sum(1)}, {"usage": usage})
 
     @torch.no_grad()
     def nearest(self, z_e: Tensor) -> Tensor:
@@ -69,11 +70,10 @@ class VQ(nn.Module, ABC):
         return (self.codebook.square().sum(1) - 2 * z_e @ self.codebook.T).argmin(1)
 
     def indices(self, z: Tensor) -> Tensor:
-        """(B, D) -> (B, D / width), the entry nearest to each position"""
-        return self.nearest(z.reshape(-1, self.width)).view(len(z), -1)
+        """Of the entries that are nearest to z, which may be the encoder's z_e."""
+        return self.nearest(z.reshape(-1, self.symbol_width)).view(len(z), -1)
 
     def entries(self, k: Tensor) -> Tensor:
-        """(B, D / width) -> (B, D)"""
         return self.codebook[k].flatten(1)
 
     def _counts(self, k: Tensor) -> Tensor:

@@ -16,12 +16,11 @@ where the code is also trained for it.
 import torch
 from torch import Tensor
 
-from aeexp.codes.vq import VQ
 from aeexp.context.base import EvaluationContext, Result
 from aeexp.data.examples import BATCH
 from aeexp.errors import UserError
 from aeexp.metrics.quantization import centroids, code_length, lossless_bits, quantize
-from aeexp.models.base import Autoencoder, Factored
+from aeexp.models.base import Autoencoder
 from aeexp.plots.curves import rate_distortion
 
 
@@ -59,5 +58,4 @@ class Compression:
 
 def symbol_width(model: Autoencoder) -> int:
     """How many units one symbol decides: those of a codebook's entry together, else each alone."""
-    code = model.code if isinstance(model, Factored) else None
-    return code.width if isinstance(code, VQ) else 1
+    return model.symbol_width

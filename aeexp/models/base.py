@@ -1,30 +1,37 @@
-"""What every model of autoencoder answers, and the wiring of those that factor into trunk, code and likelihood."""
+"""The contract of an autoencoder, and the wiring of those that have an encoder, a code, a decoder and a likelihood."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from math import prod
 
 import torch
 from torch import Tensor, nn
 
-from aeexp.codes.gaussian import Variational
-from aeexp.errors import UserError
+from aeexp.codes.base import Bottleneck, DiagonalNormal
+from aeexp.corruptions import Corruption
+from aeexp.errors import NotApplicable, UserError
 from aeexp.likelihoods import Likelihood
 from aeexp.networks.base import Network
-from aeexp.priors import NoPrior, Prior, StandardNormal
+from aeexp.priors import Prior
 from aeexp.types import Batch, Code, Loss
+
+NO_DENSITY = (
+    "this model has no q(z | x) and p(x | z), from which a likelihood follows: choose model=vae, another model with a "
+    "variational code, or code=gaussian"
+)
 
 
 @dataclass(frozen=True)
 class Components:
-    """What a configuration chooses for a model; a model takes what it needs of it."""
+    """The components that a configuration chooses; a model uses those that it needs."""
 
     shape: tuple[int, ...]  # of one example
     dim: int  # the width of the code
     network: Network
-    code: Callable[..., nn.Module]  # (in_features=, dim=) -> features -> Code
+    code: Callable[..., Bottleneck]  # (in_features=, dim=)
     likelihood: Likelihood
-    corruption: nn.Module  # x -> x~
+    corruption: Corruption
     initialization: Callable[[nn.Module], None]
 
     def __post_init__(self) -> None:
@@ -35,11 +42,21 @@ class Components:
 
 
 class Autoencoder(nn.Module, ABC):
+    """`stages` names the parts of the objective that are trained one after the other; () where there is but one.
+
+    A model with stages minimises the part of stages[stage - 1] in training mode, and the whole objective where `stage`
+    is 0 and in eval mode, so that the validation losses of all stages can be compared. A schedule sets `stage`.
+    """
+
     prior: Prior  # of the codes that `decode` reads
+    stages: tuple[str, ...] = ()
+    stage: int = 0
+    reads_labels: bool = False  # whether encode, decode and reconstruct depend on y
+    symbol_width: int = 1  # units of the code that are one symbol together, as those of a codebook's entry
 
     @abstractmethod
     def initialize(self, batches: Iterable[Batch]) -> None:
-        """Sees the training data once, before the first step."""
+        """Fits to the training data what is not trained; called once, before the first step."""
 
     @abstractmethod
     def loss(self, batch: Batch) -> Loss:
@@ -57,6 +74,14 @@ class Autoencoder(nn.Module, ABC):
     def reconstruct(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """(B, *shape) -> (B, *shape), without corruption and without sampling"""
 
+    def posterior(self, x: Tensor, y: Tensor | None = None) -> DiagonalNormal:
+        """q(z | x). NotApplicable where the model is no latent variable model p(x | z) p(z)."""
+        raise NotApplicable(NO_DENSITY)
+
+    def log_likelihood(self, x: Tensor, z: Tensor, y: Tensor | None = None) -> Tensor:
+        """log p(x | z) with all its constants: (B, *shape), (B, *positions, D) -> (B,) nats. NotApplicable likewise."""
+        raise NotApplicable(NO_DENSITY)
+
 
 class Factored(Autoencoder, ABC):
     """x~ = corruption(x), h = encoder(x~), code = code(h), theta = decoder(z), recon = likelihood.nll(theta, x)"""
@@ -67,32 +92,45 @@ class Factored(Autoencoder, ABC):
         self.encoder = components.network.encoder(components.shape)
         self.code = components.code(in_features=self.encoder.out_features, dim=components.dim)
         self.decoder = components.network.decoder(components.dim, components.shape)
-        self.prior = StandardNormal(components.dim) if isinstance(self.code, Variational) else NoPrior()
+        self.prior = self.code.prior()
+        self.symbol_width = self.code.symbol_width
         self.apply(components.initialization)
 
     def initialize(self, batches: Iterable[Batch]) -> None:
         """Starts from random weights, whatever the data."""
 
     def encode(self, x: Tensor, y: Tensor | None = None) -> Code:
-        return self.encode_switches(x, y)[0]
+        return self.encode_with_switches(x, y)[0]
 
     def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         return self.likelihood.mean(self.decoder(self.condition(z, y)))
 
     def reconstruct(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        code, switches = self.encode_switches(x, y)
+        code, switches = self.encode_with_switches(x, y)
         return self.likelihood.mean(self.decoder(self.condition(code.mean, y), *switches))
+
+    def posterior(self, x: Tensor, y: Tensor | None = None) -> DiagonalNormal:
+        h, switches = self.encoder.with_switches(x)
+        if switches:
+            raise NotApplicable(
+                "this decoder reads the encoder's switches, so that p(x | z) is no distribution: choose network=conv"
+            )
+        return self.code.posterior(self.condition(h, y))
+
+    def log_likelihood(self, x: Tensor, z: Tensor, y: Tensor | None = None) -> Tensor:
+        nll = self.likelihood.nll(self.decoder(self.condition(z, y)), x)
+        return -nll - self.likelihood.left_out(prod(x.shape[1:]))
 
     def reconstruction_nll(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Code]:
         """-log p(x | z) of the code of the corrupted input, (B,) nats, and that code."""
-        code, switches = self.encode_switches(self.corruption(x), y)
+        code, switches = self.encode_with_switches(self.corruption(x), y)
         return self.likelihood.nll(self.decoder(self.condition(code.z, y), *switches), x), code
 
-    def encode_switches(self, x: Tensor, y: Tensor | None = None) -> tuple[Code, list[Tensor]]:
-        """The code of x, and what the encoder noted for the decoder."""
+    def encode_with_switches(self, x: Tensor, y: Tensor | None = None) -> tuple[Code, list[Tensor]]:
+        """The code of x, and the pooling switches for the decoder."""
         h, switches = self.encoder.with_switches(x)
         return self.code(self.condition(h, y)), switches
 
     def condition(self, values: Tensor, y: Tensor | None) -> Tensor:
-        """What the code reads of features, and the decoder of a code, (B, F): a conditional model adds the labels."""
+        """Features or codes (B, F) as the code and the decoder read them: a conditional model appends the label."""
         return values

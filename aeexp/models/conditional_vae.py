@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
+from aeexp.codes.base import Bottleneck
 from aeexp.errors import UserError
 from aeexp.models.base import Components, Factored
 from aeexp.networks.base import Encoder, Network
@@ -24,6 +25,8 @@ from aeexp.types import Batch, Loss
 
 
 class ConditionalVAE(Factored):
+    reads_labels = True
+
     def __init__(self, components: Components, classes: int | None, hidden: float) -> None:
         if not classes or classes < 2:
             raise UserError(
@@ -62,5 +65,5 @@ class LabelConditioned(Network):
         return self.network.decoder(in_features + self.classes, shape)
 
 
-def _label_conditioned(code: Callable[..., nn.Module], classes: int, in_features: int, dim: int) -> nn.Module:
+def _label_conditioned(code: Callable[..., Bottleneck], classes: int, in_features: int, dim: int) -> Bottleneck:
     return code(in_features=in_features + classes, dim=dim)

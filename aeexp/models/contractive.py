@@ -16,32 +16,27 @@ from abc import abstractmethod
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.func import vjp, vmap
 
-from aeexp.codes.identity import Identity
-from aeexp.codes.vq import VQ
+from aeexp.activations import elementwise
 from aeexp.errors import UserError
 from aeexp.models.base import Components, Factored
-from aeexp.networks.vit import ViT
 from aeexp.types import Batch, Code, Loss
-
-# activations that act on each unit alone
-UNITWISE = (nn.Identity, nn.Sigmoid, nn.Tanh, nn.ReLU, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Softplus)
 
 
 class JacobianPenalized(Factored):
     def __init__(self, components: Components, weight: float) -> None:
         super().__init__(components)
-        if isinstance(self.code, VQ):
+        if not self.code.differentiable:
             raise UserError(
-                "model=contractive penalises the derivative of the code, but code=vq jumps from entry to entry and has "
-                "none: choose code=sigmoid, or model=vq_vae"
+                f"model=contractive penalises the derivative of the code, but the code {type(self.code).__name__} has "
+                "none: choose code=sigmoid, or model=undercomplete"
             )
-        if isinstance(components.network, ViT):
+        if not components.network.twice_differentiable:
             raise UserError(
-                "model=contractive differentiates the encoder twice, but the attention of network=vit has no second "
-                "derivative: choose network=mlp or network=conv"
+                "model=contractive differentiates the encoder twice, but the network "
+                f"{type(components.network).__name__} has no second derivative: choose network=mlp or network=conv"
             )
         self.weight = weight
 
@@ -53,9 +48,9 @@ class JacobianPenalized(Factored):
 
     @abstractmethod
     def code_and_norm(self, x: Tensor) -> tuple[Code, list[Tensor], Tensor]:
-        """(B, *shape) -> the code, what the encoder noted for the decoder, and ||J_f(x)||_F^2, (B,)"""
+        """(B, *shape) -> the code, the pooling switches, and ||J_f(x)||_F^2, (B,)"""
 
-    def squared_vjp(self, x: Tensor, directions: Callable[[Tensor], Tensor]) -> Tensor:
+    def squared_vjp_norms(self, x: Tensor, directions: Callable[[Tensor], Tensor]) -> Tensor:
         """||J_f(x)^T v||^2 of n directions v = directions(f(x)), (n, B, D): (B, *shape) -> (n, B)"""
         mean, pull_back = vjp(lambda x: self.encode(x).mean.flatten(1), x)[:2]
         (rows,) = vmap(pull_back)(directions(mean.detach()))  # (n, B, *shape)
@@ -65,16 +60,15 @@ class JacobianPenalized(Factored):
 class Contractive(JacobianPenalized):
     def __init__(self, components: Components, weight: float) -> None:
         super().__init__(components, weight)
-        hidden = [layer for layer in self.encoder if not isinstance(layer, nn.Flatten)]
-        self.one_layer = not hidden and isinstance(self.code, Identity) and isinstance(self.code.project[-1], UNITWISE)
+        self.one_layer = self.encoder.only_flattens and elementwise(self.code.activation)
 
     def code_and_norm(self, x: Tensor) -> tuple[Code, list[Tensor], Tensor]:
-        if isinstance(self.code, Identity) and self.one_layer:
-            layer, s = self.code.project
-            z, pull_back = vjp(s, layer(x.flatten(1)))[:2]  # (B, D)
-            (slope,) = pull_back(torch.ones_like(z))  # (B, D): s acts on each unit alone
-            return self.code.of(z), [], slope.square() @ layer.get_parameter("weight").square().sum(1)
-        return *self.encode_switches(x), self.squared_vjp(x, _units).sum(0)
+        if self.one_layer and self.code.activation is not None:
+            a = self.code.project(x.flatten(1))  # (B, D)
+            z, pull_back = vjp(self.code.activation, a)[:2]
+            (slope,) = pull_back(torch.ones_like(z))  # s'(a), because s acts on each unit alone
+            return self.code.of(a), [], slope.square() @ self.code.project.weight.square().sum(1)
+        return *self.encode_with_switches(x), self.squared_vjp_norms(x, _units).sum(0)
 
 
 class Hutchinson(JacobianPenalized):
@@ -87,7 +81,7 @@ class Hutchinson(JacobianPenalized):
         self.probes = probes
 
     def code_and_norm(self, x: Tensor) -> tuple[Code, list[Tensor], Tensor]:
-        return *self.encode_switches(x), self.squared_vjp(x, self._coins).mean(0)
+        return *self.encode_with_switches(x), self.squared_vjp_norms(x, self._coins).mean(0)
 
     def _coins(self, mean: Tensor) -> Tensor:
         return 2 * torch.randint_like(mean.expand(self.probes, *mean.shape), 2) - 1  # (n, B, D)

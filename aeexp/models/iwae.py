@@ -9,21 +9,18 @@ A code of another beta weighs p(z) / q(z | x) by that power, so that k = 1 is th
 
 from math import log
 
-import torch
 from torch import Tensor
 
-from aeexp.codes.gaussian import Gaussian, divergences, statistics
+from aeexp.codes.gaussian import divergences, statistics
 from aeexp.errors import UserError
 from aeexp.models.base import Components, Factored
 from aeexp.types import Batch, Loss
 
 
 class IWAE(Factored):
-    code: Gaussian
-
     def __init__(self, components: Components, k: int) -> None:
         super().__init__(components)
-        if not isinstance(self.code, Gaussian):
+        if self.code.kl_weight is None:
             raise UserError(
                 f"model=iwae weighs samples of code=gaussian, but the code is {type(self.code).__name__}: "
                 "choose code=gaussian, or model=vae with this code"
@@ -34,15 +31,14 @@ class IWAE(Factored):
 
     def loss(self, batch: Batch) -> Loss:
         h, switches = self.encoder.with_switches(self.corruption(batch.x))
-        mu, log_var = self.code.posterior(h)  # (B, D)
-        eps = torch.randn(self.k, *mu.shape, dtype=mu.dtype, device=mu.device)  # (k, B, D)
-        z = mu + (0.5 * log_var).exp() * eps
+        q = self.code.posterior(h)
+        z, log_q = q.sample(self.k)  # (k, B, D), (k, B)
         theta = self.decoder(z.flatten(0, 1), *(self._times(switch) for switch in switches))
         nll = self.likelihood.nll(theta, self._times(batch.x)).unflatten(0, (self.k, -1))  # (k, B)
-        log_ratio = 0.5 * (eps.square() - z.square() + log_var).flatten(2).sum(2)  # log p(z) / q(z | x), (k, B)
-        bound = (self.code.beta * log_ratio - nll).logsumexp(0) - log(self.k)  # (B,)
+        log_ratio = self.prior.log_prob(z.flatten(0, 1)).unflatten(0, (self.k, -1)) - log_q  # log p(z) / q(z | x)
+        bound = (self.code.kl_weight * log_ratio - nll).logsumexp(0) - log(self.k)  # (B,)
         recon = nll.mean(0)
-        return Loss({"recon": recon, "importance": -bound - recon}, statistics(mu, divergences(mu, log_var)))
+        return Loss({"recon": recon, "importance": -bound - recon}, statistics(q.mu, divergences(*q)))
 
     def _times(self, each: Tensor) -> Tensor:
         """(B, ...) -> (k B, ...)"""

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from aeexp.errors import UserError
 from aeexp.models.base import Autoencoder, Components
-from aeexp.networks.vit import Patches, Positions, ViT, Whole
+from aeexp.networks.vit import Patches, Positions, Whole
 from aeexp.priors import NoPrior
 from aeexp.types import Batch, Code, Loss
 
@@ -26,28 +26,28 @@ class Masked(Autoencoder):
 
     def __init__(self, components: Components, ratio: float) -> None:
         super().__init__()
-        network = components.network
-        if not isinstance(network, ViT):
+        network = components.network.patches(components.shape)
+        if network is None:
             raise UserError(
                 f"model=masked needs an encoder that reads a part of the patches, but the network is "
-                f"{type(network).__name__}: choose network=vit, or model=denoising corruption=masking"
+                f"{type(components.network).__name__}: choose network=vit, or model=denoising corruption=masking"
             )
-        tokens, pixels = network.tokens(components.shape)
+        tokens = network.tokens
         self.visible = tokens - round(ratio * tokens)  # patches
         if not 0 < self.visible < tokens:
             raise UserError(
                 f"model.ratio={ratio} masks {tokens - self.visible} of the {tokens} patches: choose a ratio, or a "
-                "network.patch, that leaves some and masks some"
+                "network.patch, with which some patches are masked and some are not"
             )
         self.corruption, self.likelihood = components.corruption, components.likelihood
         self.prior = NoPrior()
-        self.patches, self.whole = Patches(network.patch), Whole(components.shape, network.patch)
-        self.embedding, self.encoder = network.embedding(components.shape), network.encoder_blocks()
+        self.patches, self.whole = Patches(network.side), Whole(components.shape, network.side)
+        self.embedding, self.encoder = network.embedding, network.encoder
         self.code = components.code(in_features=network.width, dim=components.dim)
         self.widen = nn.Linear(components.dim, network.decoder_width)
         self.mask_token = nn.Parameter(torch.zeros(network.decoder_width))
         self.positions = Positions(tokens, network.decoder_width)
-        self.decoder = nn.Sequential(network.decoder_blocks(), nn.Linear(network.decoder_width, pixels))
+        self.decoder = nn.Sequential(network.decoder, nn.Linear(network.decoder_width, network.pixels))
         order = torch.randperm(tokens, generator=torch.Generator().manual_seed(0), device="cpu")
         self.register_buffer("fixed", order, persistent=False)
         self.apply(components.initialization)

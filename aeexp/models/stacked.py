@@ -14,33 +14,23 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from aeexp.codes.identity import Identity
 from aeexp.errors import UserError
 from aeexp.models.base import Components, Factored
-from aeexp.networks.mlp import MLP
 from aeexp.types import Batch, Code, Loss
 
 
 class Stacked(Factored):
     def __init__(self, components: Components, tied: bool) -> None:
-        if not isinstance(components.network, MLP):
-            raise UserError(
-                f"model=stacked trains the fully connected layers of network=mlp one by one, but the network is "
-                f"{type(components.network).__name__}: choose network=mlp_256_64, or model=undercomplete"
-            )
         super().__init__(components)
-        if tied and not isinstance(self.code, Identity):
+        self.network = components.network
+        self.stages = tuple(f"layer {k + 1}" for k in range(len(self._pairs())))
+        if not self.stages:
             raise UserError(
-                f"model.tied=true shares the weights of code=identity, relu or sigmoid with the decoder, but the code "
-                f"is {type(self.code).__name__}: choose one of them, or model.tied=false"
+                f"model=stacked trains layers one by one, which the network {type(self.network).__name__} has not: "
+                "choose network=mlp_256_64, or model=undercomplete"
             )
-        self.stage = 0
         if tied:
             self._tie()
-
-    @property
-    def layers(self) -> int:
-        return len(self.encoder) // 2 + 1
 
     def loss(self, batch: Batch) -> Loss:
         if self.training and self.stage:
@@ -50,26 +40,27 @@ class Stacked(Factored):
 
     def loss_of_layer(self, k: int, x: Tensor) -> Loss:
         """J_k, and for the last layer what the code costs"""
-        below, f, g = self._around(k)
+        pairs = self._pairs()
+        f, g = pairs[k - 1]
         with torch.no_grad():
-            h = below(x)  # h_{k-1}, (B, *shape) or (B, F)
+            h = nn.Sequential(*(below for below, _ in pairs[: k - 1]))(x)  # h_{k-1}, (B, *shape) or (B, F)
         code = f(self.corruption(h))
         code = code if isinstance(code, Code) else Code(code, code)
         back = g(code.z)
         recon = self.likelihood.nll(back, x) if k == 1 else (h - back).square().sum(1)
         return Loss({"recon": recon, **code.terms}, code.stats)
 
-    def _around(self, k: int) -> tuple[nn.Module, nn.Module, nn.Module]:
-        """The layers under f_k, f_k, and g_k."""
-        up = list(self.encoder.children())  # Flatten, then a Linear and an activation for each layer
-        down = list(self.decoder.children())  # a Linear and what follows it for each layer
-        start, end = (0 if k == 1 else 2 * k - 1), 2 * (self.layers - k)
-        f = nn.Sequential(*up[start : 2 * k + 1]) if k < self.layers else self.code
-        return nn.Sequential(*up[:start]), f, nn.Sequential(*down[end : end + 2])
+    def _pairs(self) -> list[tuple[nn.Module, nn.Module]]:
+        """f_k and g_k of each layer."""
+        return self.network.layer_pairs(self.encoder, self.code, self.decoder)
 
     def _tie(self) -> None:
-        assert isinstance(self.code, Identity)
-        layers = [layer for layer in [*self.encoder, *self.code.project] if isinstance(layer, nn.Linear)]
+        if self.code.activation is None:
+            raise UserError(
+                f"model.tied=true shares the weights of a code z = s(W h + b) with the decoder, but the code "
+                f"{type(self.code).__name__} is none: choose code=identity, relu or sigmoid, or model.tied=false"
+            )
+        layers = [layer for layer in [*self.encoder, self.code.project] if isinstance(layer, nn.Linear)]
         down = list(self.decoder.children())
         for place, layer in zip(range(0, len(down), 2), reversed(layers), strict=True):
             down[place] = Transposed(layer.weight, down[place].get_parameter("bias"))

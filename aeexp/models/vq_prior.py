@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from aeexp.codes.vq import VQ
+from aeexp.codes.base import Bottleneck
 from aeexp.errors import UserError
 from aeexp.models.base import Components, Factored
 from aeexp.priors import Prior
@@ -26,18 +26,17 @@ from aeexp.types import Batch, Loss
 
 
 class VQPrior(Factored):
-    code: VQ
+    stages = ("autoencoder", "prior")
 
     def __init__(self, components: Components, transformer: Callable[..., nn.Module]) -> None:
         super().__init__(components)
-        if not isinstance(self.code, VQ):
+        if self.code.symbols is None:
             raise UserError(
                 f"model=vq_prior has a prior over the indices of code=vq, but the code is {type(self.code).__name__}: "
                 "choose code=vq, or model=vae"
             )
-        self.prior = Autoregressive(self.code, components.dim // self.code.width, transformer)
+        self.prior = Autoregressive(self.code, components.dim // self.code.symbol_width, transformer)
         self.prior.apply(components.initialization)
-        self.stage = 0
 
     def loss(self, batch: Batch) -> Loss:
         stage = self.stage if self.training else 0
@@ -55,13 +54,13 @@ class VQPrior(Factored):
 
 
 class Autoregressive(Prior):
-    """Over sequences of codebook entries. What it is told is read as the entries nearest to it."""
+    """p(k) over sequences of codebook entries; log_prob reads a code as the entries nearest to it."""
 
-    def __init__(self, code: VQ, positions: int, transformer: Callable[..., nn.Module]) -> None:
+    def __init__(self, code: Bottleneck, positions: int, transformer: Callable[..., nn.Module]) -> None:
         super().__init__()
         self.indices, self.entries = code.indices, code.entries  # the codebook stays the code's own
         self.positions = positions
-        self.logits = transformer(symbols=len(code.codebook), places=positions)
+        self.logits = transformer(symbols=code.symbols, places=positions)
 
     @torch.no_grad()
     def sample(self, n: int) -> Tensor:

@@ -1,1 +1,1 @@
-"""Trunks: `encoder(shape)`, a module with `.out_features`, and `decoder(in_features, shape)`."""
+"""Networks: an encoder and a decoder that fit together (aeexp.networks.base)."""

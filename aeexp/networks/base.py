@@ -1,22 +1,28 @@
-"""What every network is, and what its encoder is."""
+"""The contract of a network: an encoder, a decoder that fits it, and what some models ask beyond these."""
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 
 from torch import Tensor, nn
 
 
 class Encoder(nn.Sequential):
-    """(B, *shape) -> (B, out_features)"""
+    """(B, *shape) -> features (B, out_features)"""
 
     def __init__(self, *layers: nn.Module, out_features: int) -> None:
         super().__init__(*layers)
         self.out_features = out_features
 
+    @property
+    def only_flattens(self) -> bool:
+        """Whether the features are the example itself, (B, *shape) -> (B, prod(shape))."""
+        return all(isinstance(layer, nn.Flatten) for layer in self)
+
     def forward(self, x: Tensor) -> Tensor:
         return self.with_switches(x)[0]
 
     def with_switches(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """The features, and what layers noted for the decoder: the second of what they give, where they give two."""
+        """The features, and the pooling switches that max-unpooling in the decoder needs, first pooling first."""
         switches: list[Tensor] = []
         for layer in self:
             x = layer(x)
@@ -26,7 +32,23 @@ class Encoder(nn.Sequential):
         return x, switches
 
 
+@dataclass(frozen=True)
+class PatchNetwork:
+    """The parts of a network that reads any subset of the N patches of an example, P values each."""
+
+    side: int  # of a patch, in pixels
+    tokens: int  # N
+    pixels: int  # P
+    width: int
+    decoder_width: int
+    embedding: nn.Module  # (B, *shape) -> (B, N, width)
+    encoder: nn.Module  # (B, n, width) -> the same
+    decoder: nn.Module  # (B, n, decoder_width) -> the same
+
+
 class Network(ABC):
+    twice_differentiable: bool = True  # whether the encoder has a second derivative, almost everywhere
+
     @abstractmethod
     def encoder(self, shape: tuple[int, ...]) -> Encoder:
         """(B, *shape) -> (B, F). UserError where the network cannot read this shape."""
@@ -35,5 +57,13 @@ class Network(ABC):
     def decoder(self, in_features: int, shape: tuple[int, ...]) -> nn.Module:
         """(B, in_features), the encoder's pooling switches -> theta (B, *shape), linear at the end.
 
-        Without switches that it needs, it raises UserError.
+        Without switches that it needs, it raises NotApplicable.
         """
+
+    def layer_pairs(self, encoder: nn.Module, code: nn.Module, decoder: nn.Module) -> list[tuple[nn.Module, nn.Module]]:
+        """Layers f_1 .. f_n that can be trained one by one, f_n with the code, each with its decoder g_k; [] without."""
+        return []
+
+    def patches(self, shape: tuple[int, ...]) -> PatchNetwork | None:
+        """None where the network reads an example as a whole. UserError where it cannot cut this shape."""
+        return None

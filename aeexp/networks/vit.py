@@ -10,10 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from aeexp.errors import UserError
-from aeexp.networks.base import Encoder, Network
+from aeexp.networks.base import Encoder, Network, PatchNetwork
 
 
 class ViT(Network):
+    twice_differentiable = False  # fused attention has no second derivative
+
     def __init__(self, patch: int, width: int, depth: int, decoder_width: int, decoder_depth: int, heads: int) -> None:
         if width % heads or decoder_width % heads:
             raise UserError(
@@ -44,6 +46,11 @@ class ViT(Network):
                 f"shape is {tuple(shape)}: choose a patch that divides H and W, or network=mlp"
             )
         return shape[1] * shape[2] // self.patch**2, shape[0] * self.patch**2
+
+    def patches(self, shape: tuple[int, ...]) -> PatchNetwork:
+        tokens, pixels = self.tokens(shape)
+        parts = self.embedding(shape), self.encoder_blocks(), self.decoder_blocks()
+        return PatchNetwork(self.patch, tokens, pixels, self.width, self.decoder_width, *parts)
 
     def embedding(self, shape: tuple[int, ...]) -> nn.Module:
         """(B, *shape) -> (B, N, width)"""

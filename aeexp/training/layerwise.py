@@ -1,25 +1,25 @@
-"""The schedule of greedy, layer-wise training: which layer of a stack learns in which epoch."""
+"""The schedule of greedy, layer-wise training. Bengio et al. (2007), Greedy layer-wise training of deep networks."""
 
 import pytorch_lightning as pl
 
 from aeexp.errors import UserError
-from aeexp.models.stacked import Stacked
-from aeexp.training.task import Task
+from aeexp.training.stages import staged
 
 
 class Layerwise(pl.Callback):
-    """Each layer learns for `epochs`, the lowest first; from then on, all together.
+    """Each stage of the model is trained alone for `epochs`, in order, then all of them together.
 
-    The epoch alone decides, so a resumed run goes on with the layer that it was at.
+    The epoch alone decides, so that a resumed run continues with the stage in which it was interrupted.
     """
 
     def __init__(self, epochs: int) -> None:
         if epochs < 0:
-            raise UserError(f"schedule.layerwise.epochs={epochs} is how long each layer learns: choose at least 0")
+            raise UserError(f"schedule.layerwise.epochs={epochs} is how long each layer is trained: choose at least 0")
         self.epochs = epochs
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        alone, of_all = self.epochs * self._stack(pl_module).layers, trainer.max_epochs or 0
+        self.model = staged(pl_module, "layerwise")
+        alone, of_all = self.epochs * len(self.model.stages), trainer.max_epochs or 0
         if 0 <= of_all <= alone:
             raise UserError(
                 f"schedule=layerwise takes {alone} epochs for the layers alone, but trainer.max_epochs={of_all} leaves "
@@ -28,15 +28,5 @@ class Layerwise(pl.Callback):
             )
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        stack = self._stack(pl_module)
-        layer = trainer.current_epoch // self.epochs + 1 if self.epochs else 0
-        stack.stage = layer if layer <= stack.layers else 0
-
-    def _stack(self, module: pl.LightningModule) -> Stacked:
-        assert isinstance(module, Task)
-        if not isinstance(module.model, Stacked):
-            raise UserError(
-                f"schedule=layerwise trains the layers of model=stacked, but the model is "
-                f"{type(module.model).__name__}: choose schedule=default, or model=stacked"
-            )
-        return module.model
+        stage = trainer.current_epoch // self.epochs + 1 if self.epochs else 0
+        self.model.stage = stage if stage <= len(self.model.stages) else 0

@@ -1,4 +1,4 @@
-"""What of a training is in TensorBoard, in step with its checkpoints.
+"""The TensorBoard logger of a training, in step with its checkpoints.
 
 A run that was killed goes on from its last checkpoint, at step S. So that its curves are those of a run that was left
 alone, everything before S has to be in the event files by then, and what they hold of S and later is cut when the

@@ -1,7 +1,7 @@
 """The one LightningModule: steps on a model's loss, and each term's mean over the epoch under its own name."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import pytorch_lightning as pl
@@ -77,22 +77,24 @@ class Task(pl.LightningModule):
 
 
 class Tally:
-    """Sums of named values over the examples of an epoch, their means, and what is read off these."""
+    """Means of named values over the examples of an epoch, and the statistics that are functions of such means."""
 
     def __init__(self) -> None:
         self.sums: dict[str, dict[str, Tensor]] = defaultdict(dict)
         self.counts: dict[str, int] = defaultdict(int)
-        self.reads: dict[str, Callable[[Tensor], dict[str, Tensor]]] = {}
+        self.summaries: dict[str, Callable[[Tensor], dict[str, Tensor]]] = {}
 
     def add(self, stage: str, n: int, *values: Mapping[str, Tensor | EpochStatistic]) -> None:
-        """Each value is a mean over n examples, or has one entry an example."""
+        """Each value is a mean over n examples, or has one entry an example. UserError where two have one name."""
         self.counts[stage] += n
-        sums = self.sums[stage]
+        sums, names = self.sums[stage], set[str]()
         for group in values:
+            _refuse_same_names(names, group)
+            names |= {*group}
             for name, value in group.items():
                 if isinstance(value, EpochStatistic):
-                    self.reads[name] = value.read
-                    mean = value.each.detach().mean(0)
+                    self.summaries[name] = value.summarize
+                    mean = value.per_example.detach().mean(0)
                 else:
                     mean = value.detach()
                     mean = mean.mean() if mean.dim() else mean
@@ -102,8 +104,18 @@ class Tally:
 
     def means(self, stage: str) -> dict[str, Tensor]:
         """`<stage>/<name>`; the sums start again."""
-        n, named = self.counts.pop(stage), {}
+        n, named = self.counts.pop(stage), dict[str, Tensor]()
         for name, total in self.sums.pop(stage).items():
             mean = total / n
-            named.update(self.reads[name](mean) if name in self.reads else {name: mean})
+            values = self.summaries[name](mean) if name in self.summaries else {name: mean}
+            _refuse_same_names(named, values)
+            named |= values
         return {f"{stage}/{name}": value for name, value in named.items()}
+
+
+def _refuse_same_names(terms: Iterable[str], statistics: Iterable[str]) -> None:
+    for name in {*terms} & {*statistics}:
+        raise UserError(
+            f"the statistic {name!r} has the name of the loss term or statistic {name!r}: choose another name for "
+            "one of them in the model or the code"
+        )

@@ -3,14 +3,13 @@
 import pytorch_lightning as pl
 
 from aeexp.errors import UserError
-from aeexp.models.vq_prior import VQPrior
-from aeexp.training.task import Task
+from aeexp.training.stages import staged
 
 
 class TwoStages(pl.Callback):
-    """The autoencoder learns for `fraction` of the epochs, rounded; then the prior does, and nothing else moves.
+    """The last stage of the model is trained in the last epochs; the stages before share the first `fraction` equally.
 
-    The epoch alone decides, so a resumed run goes on in the stage that it was in.
+    The epoch alone decides, so that a resumed run continues in the stage in which it was interrupted.
     """
 
     def __init__(self, fraction: float) -> None:
@@ -21,19 +20,16 @@ class TwoStages(pl.Callback):
         self.fraction = fraction
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        assert isinstance(pl_module, Task)
-        model, epochs = pl_module.model, trainer.max_epochs or 0
-        if not isinstance(model, VQPrior):
+        self.model, epochs = staged(pl_module, "two_stages"), trainer.max_epochs or 0
+        before = len(self.model.stages) - 1
+        self.first = round(self.fraction * epochs)
+        if not before <= self.first < epochs or not before:
             raise UserError(
-                f"schedule=two_stages trains the autoencoder and then the prior of model=vq_prior, but the model is "
-                f"{type(model).__name__}: choose schedule=default, or model=vq_prior"
-            )
-        self.model, self.first = model, round(self.fraction * epochs)
-        if not 0 < self.first < epochs:
-            raise UserError(
-                f"schedule=two_stages gives {self.fraction} of trainer.max_epochs={epochs} to the autoencoder: choose "
-                "epochs, at least 2, and a fraction that leave at least one for each stage"
+                f"schedule=two_stages gives {self.fraction} of trainer.max_epochs={epochs} to what precedes the last "
+                f"of {before + 1}: choose epochs and a fraction that leave at least one for each of "
+                "two stages or more"
             )
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self.model.stage = 1 if trainer.current_epoch < self.first else 2
+        before, epoch = len(self.model.stages) - 1, trainer.current_epoch
+        self.model.stage = epoch * before // self.first + 1 if epoch < self.first else before + 1

@@ -133,7 +133,7 @@ over_positions = pytest.mark.parametrize("positions", [(), (3,), (2, 3)], ids=st
 @pytest.mark.parametrize("activation", ["Identity", "Sigmoid", "Tanh"])
 def test_identity_is_an_affine_map_and_its_activation_and_costs_nothing(positions, activation):
     h, module = torch.randn(4, *positions, 6), Identity(6, 3, activation)
-    code, layer = module(h), module.project[0]
+    code, layer = module(h), module.project
     same(code.z, getattr(nn, activation)()(linear(h, layer.weight, layer.bias)))
     same(code.mean, code.z)
     assert code.z.shape == (4, *positions, 3) and not code.terms
@@ -374,7 +374,7 @@ over_networks = pytest.mark.parametrize("network", NETWORKS, ids=["shallow", "de
 
 
 def numbers(stats):
-    return {name: value.each if isinstance(value, EpochStatistic) else value for name, value in stats.items()}
+    return {name: value.per_example if isinstance(value, EpochStatistic) else value for name, value in stats.items()}
 
 
 @over_codes
@@ -489,7 +489,7 @@ def test_contraction_is_at_the_image_that_the_encoder_sees():
 
 def test_contraction_of_an_orthogonal_map_is_the_width_of_the_code():
     model = make(Contractive, partial(Identity, activation="Identity"), weight=0.1)
-    nn.init.orthogonal_(model.code.project[0].weight)
+    nn.init.orthogonal_(model.code.project.weight)
     same(model.code_and_norm(batch().x)[-1], torch.full((5,), 3.0))
 
 

@@ -92,7 +92,7 @@ def test_bits_have_the_gradient_of_the_sigmoid(model):
 def test_rounded_code_is_trained_as_a_sigmoid_code():
     code = binary.Rounded(5, 4)
     sigmoid = Identity(5, 4, "Sigmoid")
-    sigmoid.project[0].load_state_dict(code.project.state_dict())
+    sigmoid.project.load_state_dict(code.project.state_dict())
     h = torch.randn(7, 5)
     same(code(h).z, sigmoid(h).z)
     same(
@@ -362,7 +362,7 @@ def stacked(tied=False, **options):
 
 def three_layers(model):
     """(weight, bias) of f_1, f_2, f_3 and of g_1, g_2, g_3"""
-    up = [model.encoder[1], model.encoder[3], model.code.project[0]]
+    up = [model.encoder[1], model.encoder[3], model.code.project]
     down = [model.decoder[4], model.decoder[2], model.decoder[0]]
     return [[(layer.weight, layer.bias) for layer in layers] for layers in (up, down)]
 
@@ -422,8 +422,10 @@ def test_each_layer_sees_a_corrupted_input():
     model, (x, y) = stacked(corruption=corruptions.Masking(1.0)), batch()
     for k in (1, 2, 3):
         model.stage = k
-        below, f, g = model._around(k)
-        h = below(x)
+        pairs = model.network.layer_pairs(model.encoder, model.code, model.decoder)
+        h, (f, g) = x, pairs[k - 1]
+        for below, _ in pairs[: k - 1]:
+            h = below(h)
         blind = f(torch.zeros_like(h))
         back = g(blind if k < 3 else blind.z)
         expected = model.likelihood.nll(back, x) if k == 1 else (h - back).square().sum(1)
@@ -431,7 +433,7 @@ def test_each_layer_sees_a_corrupted_input():
 
 
 def test_stack_refuses_convolutions_and_ties_to_what_is_no_layer():
-    refused("model=stacked", "network=mlp", by=lambda: make(Stacked, network=Conv([], [2], "ReLU"), tied=False))
+    refused("model=stacked", "Conv", "network=mlp", by=lambda: make(Stacked, network=Conv([], [2], "ReLU"), tied=False))
     refused("tied", "Gaussian", by=lambda: stacked(tied=True, code=vae))
 
 
@@ -535,15 +537,15 @@ def test_vision_transformer_is_a_network_of_any_kind():
 
 @pytest.mark.parametrize("words", [["model=contractive"], ["model=contractive_hutchinson"]], ids="-".join)
 @over_codebooks
-def test_derivative_of_a_code_that_jumps_is_refused(model, words):
+def test_contractive_models_refuse_a_code_without_a_derivative(model, words):
     name = {vq.MovingAverage: "vq", vq.Gradient: "vq_gradient"}[model]
     (point,) = points("train", [*words, f"code={name}"])
-    refused("model=contractive", "code=vq", by=lambda: check(point.config))
+    refused("model=contractive", model.__name__, by=lambda: check(point.config))
 
 
-def test_second_derivative_of_attention_is_refused():
+def test_contractive_models_refuse_a_network_without_a_second_derivative():
     (point,) = points("train", ["model=contractive", "network=vit"])
-    refused("model=contractive", "network=vit", by=lambda: check(point.config))
+    refused("model=contractive", "ViT", by=lambda: check(point.config))
 
 
 # the schedule of layers
@@ -554,12 +556,12 @@ def test_layers_learn_one_after_the_other_and_a_resumed_run_knows_its_layer():
     task = make_task(point.config, make_model(point.config, (1, 8, 8)))
     schedule = build(point.config["schedule"], "schedule")["layerwise"]
     stages = []
+    schedule.setup(SimpleNamespace(max_epochs=7), task, "fit")
     for epoch in range(9):
         task.model.stage = -1  # whatever was before
         schedule.on_train_epoch_start(SimpleNamespace(current_epoch=epoch), task)
         stages.append(task.model.stage)
     assert stages == [1, 1, 2, 2, 3, 3, 0, 0, 0]
-    schedule.setup(SimpleNamespace(max_epochs=7), task, "fit")
     refused("trainer.max_epochs=6", by=lambda: schedule.setup(SimpleNamespace(max_epochs=6), task, "fit"))
 
 

@@ -75,8 +75,8 @@ def test_active_and_dead_units_are_counted_over_the_whole_epoch(code, active, po
 def test_a_unit_that_one_batch_of_an_epoch_uses_is_not_dead():
     code = Identity(2, 2, "ReLU")
     with torch.no_grad():
-        code.project[0].weight.copy_(torch.eye(2))
-        code.project[0].bias.zero_()
+        code.project.weight.copy_(torch.eye(2))
+        code.project.bias.zero_()
     one, other = torch.tensor([[1.0, -1.0]]), torch.tensor([[-1.0, 1.0]])
     assert [read(code, *h)["dead"] for h in ([one], [other], [one, other])] == [1, 1, 0]
 

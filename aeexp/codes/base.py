@@ -1,0 +1,78 @@
+"""The contract of a bottleneck, which is what everybody else knows of a code."""
+
+from abc import ABC, abstractmethod
+from math import log, pi
+from typing import NamedTuple, NoReturn
+
+import torch
+from torch import Tensor, nn
+
+from aeexp.errors import NotApplicable
+from aeexp.priors import NoPrior, Prior
+from aeexp.types import Code
+
+
+class DiagonalNormal(NamedTuple):
+    """The approximate posterior q(z | x) = N(mu, diag sigma^2) of each of B examples."""
+
+    mu: Tensor  # (B, *positions, D)
+    log_var: Tensor  # log sigma^2, the same shape
+
+    def sample(self, n: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+        """n reparameterised samples of each example, z = mu + sigma eps, and log q(z | x) in nats.
+
+        (n, B, *positions, D) and (n, B). No gradient of log q passes through z - mu, which eps alone decides.
+        """
+        eps = torch.randn(n, *self.mu.shape, dtype=self.mu.dtype, device=self.mu.device, generator=generator)
+        log_q = -0.5 * (eps.square() + self.log_var + log(2 * pi))
+        return self.mu + (0.5 * self.log_var).exp() * eps, log_q.flatten(2).sum(2)
+
+
+class Bottleneck(nn.Module, ABC):
+    """Features h (B, *positions, F) -> Code of D units a position, by its own projection a = W h + b.
+
+    A code sets `project` and says in `of` what it makes of a. The defaults are those of a real-valued, deterministic
+    code without a prior.
+    """
+
+    project: nn.Linear
+    activation: nn.Module | None  # s, where z = mean = s(a) and nothing else
+    differentiable: bool = True  # whether the mean code has a derivative by its features
+    symbols: int | None = None  # entries of the codebook, where each symbol is one of them
+    symbol_width: int = 1  # units that are one symbol together, which an entropy coder counts
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.activation = None
+
+    def forward(self, h: Tensor) -> Code:
+        return self.of(self.project(h))
+
+    @abstractmethod
+    def of(self, a: Tensor) -> Code:
+        """The code of pre-activations a = project(h), (B, *positions, W of the projection)"""
+
+    @property
+    def kl_weight(self) -> float | None:
+        """beta, where the code costs beta KL(q || p) for each example by itself."""
+        return None
+
+    def prior(self) -> Prior:
+        """p(z) of the codes that the decoder reads."""
+        return NoPrior()
+
+    def posterior(self, h: Tensor) -> DiagonalNormal:
+        """q(z | x) of features h. NotApplicable where the code is deterministic."""
+        _none(self, "posterior q(z | x)", "code=gaussian")
+
+    def indices(self, z: Tensor) -> Tensor:
+        """The symbols of codes: (B, D) -> (B, D / symbol_width) int64. NotApplicable without a codebook."""
+        _none(self, "codebook", "code=vq")
+
+    def entries(self, k: Tensor) -> Tensor:
+        """The codes of symbols: (B, D / symbol_width) -> (B, D). NotApplicable without a codebook."""
+        _none(self, "codebook", "code=vq")
+
+
+def _none(code: Bottleneck, what: str, choose: str) -> NoReturn:
+    raise NotApplicable(f"the code {type(code).__name__} has no {what}: choose {choose}")

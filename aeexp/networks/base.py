@@ -61,7 +61,7 @@ class Network(ABC):
         """
 
     def layer_pairs(self, encoder: nn.Module, code: nn.Module, decoder: nn.Module) -> list[tuple[nn.Module, nn.Module]]:
-        """Layers f_1 .. f_n that can be trained one by one, f_n with the code, each with its decoder g_k; [] without."""
+        """Layers f_1 .. f_n that can be trained one by one, f_n with the code, each with its decoder g_k; or []."""
         return []
 
     def patches(self, shape: tuple[int, ...]) -> PatchNetwork | None:

@@ -239,7 +239,7 @@ def test_perplexity_counts_entries_that_are_used_alike():
 @over_codebooks
 def test_usage_is_counted_over_examples(model):
     code, h = quantized(model).eval(), torch.randn(50, 4)
-    often = code(h).stats["usage"].each.mean(0)
+    often = code(h).stats["usage"].per_example.mean(0)
     k = code.nearest(code.project(h).view(-1, 2))
     same(often, k.bincount(minlength=5) / 150)
 

@@ -5,9 +5,9 @@
     nats_prior  the same under the model's own prior, where it has one: of codes that are indices, a probability
     components  Gaussians of the fitted density
 
-The figure shows samples from the fitted density, and from the prior. Rows by class: a model that conditions on the
-label decodes codes of its prior, or of the density, with each label; of any other, a density is fitted to the codes of
-each class alone.
+The figure shows samples from the fitted density, and from the prior, with labels of training examples where the model
+conditions on the label. Rows by class: such a model decodes codes of its prior, or of the density, with each label; of
+any other, a density is fitted to the codes of each class alone.
 """
 
 import torch
@@ -44,8 +44,9 @@ class Samples:
         return Result(metrics, {"samples": figure})
 
     def _block(self, context: EvaluationContext, sampler: LatentSampler) -> list[Row]:
-        unlabelled = torch.full((self.rows * self.columns,), -1)
-        drawn = torch.cat([*generated(context, sampler.prior, unlabelled)]).split(self.columns)
+        train = context.data.train.y
+        labels = train[torch.randint(len(train), (self.rows * self.columns,))]
+        drawn = torch.cat([*generated(context, sampler.prior, labels)]).split(self.columns)
         name = sampler.name + "\non the codes" * bool(sampler.components)
         return [Row("" if i else name, x, ink=colour(context.model_name)) for i, x in enumerate(drawn)]
 

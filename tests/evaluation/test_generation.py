@@ -27,7 +27,7 @@ SETTINGS = {
 
 
 def judge(folder, **settings):
-    return Judge(**{"cache": str(folder), **SETTINGS, "gate": 0.0, "gates": {}} | settings)
+    return Judge(**{"cache": str(folder), **SETTINGS, "sufficient": 1.0, "gate": 0.0, "gates": {}} | settings)
 
 
 def generation(folder, **settings):

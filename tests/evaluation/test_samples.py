@@ -55,7 +55,7 @@ def test_a_model_without_a_prior_is_sampled_from_a_density_of_its_codes():
 def test_a_conditional_model_has_a_row_of_each_class():
     model = Generator(brightness_by_label)
     figure = samples()(context(model)).figures["samples"]
-    assert means(figure)[:12] == [0] * 12  # without a label
+    assert len({round(4 * mean) for mean in means(figure)[:12]} & {1, 2, 3, 4}) > 1  # of the training labels
     assert means(figure)[12:] == pytest.approx([(label + 1) / CLASSES for label in range(CLASSES) for _ in range(3)])
     assert reads_labels(model, model.prior)
     left_out = context(model)

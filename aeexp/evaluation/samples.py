@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from aeexp.context.base import EvaluationContext, Result
-from aeexp.context.latent_samplers import DensityEstimator, LatentSampler, generated, latent_samplers, reads_labels
+from aeexp.context.latent_samplers import DensityEstimator, LatentSampler, generated, latent_samplers
 from aeexp.data.examples import BATCH
 from aeexp.errors import NotApplicable, UserError
 from aeexp.plots.grid import Row, grid
@@ -51,7 +51,7 @@ class Samples:
         return [Row("" if i else name, x, ink=colour(context.model_name)) for i, x in enumerate(drawn)]
 
     def _by_class(self, context: EvaluationContext, sampler: LatentSampler) -> list[Row]:
-        conditional = reads_labels(context.model, sampler.prior)
+        conditional = context.model.reads_labels
         seen = [label for label in context.data.train.y.unique().tolist() if label >= 0]
         rows = []
         for label in self.classes if self.classes is not None else seen * conditional:

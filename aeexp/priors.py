@@ -19,6 +19,10 @@ class Prior(nn.Module, ABC):
     def log_prob(self, z: Tensor) -> Tensor:
         """log p(z) in nats: (B, *positions, D) -> (B,). NotApplicable where the model has no prior."""
 
+    def quantiles(self, shares: Tensor) -> Tensor:
+        """The values of a unit below which these shares of p(z_j) lie, (n,) -> (n,). NotApplicable without p(z_j)."""
+        raise NotApplicable("the units of this prior have no common marginal distribution: choose code=gaussian")
+
 
 class StandardNormal(Prior):
     """p(z) = N(0, I)"""
@@ -32,6 +36,9 @@ class StandardNormal(Prior):
 
     def log_prob(self, z: Tensor) -> Tensor:
         return -0.5 * (z.square() + log(2 * pi)).flatten(1).sum(1)
+
+    def quantiles(self, shares: Tensor) -> Tensor:
+        return torch.special.ndtri(shares)
 
 
 class NoPrior(Prior):

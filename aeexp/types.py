@@ -18,9 +18,7 @@ class EpochStatistic:
     """A statistic of a whole epoch, such as the number of dead units: a function of means over all its examples."""
 
     per_example: Tensor  # (B, *K)
-    summarize: Callable[
-        [Tensor], dict[str, Tensor]
-    ]  # their mean (*K) -> named numbers (), or a histogram's values (D,)
+    summarize: Callable[[Tensor], dict[str, Tensor]]  # the mean (*K) -> numbers (), or a histogram's values (D,)
 
 
 @dataclass(frozen=True)

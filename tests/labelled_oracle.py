@@ -8,22 +8,30 @@ from torch import nn
 from aeexp.context.base import EvaluationContext
 from aeexp.context.latent_samplers import GaussianMixtureDensity
 from aeexp.data.examples import Examples
-from aeexp.priors import StandardNormal
+from aeexp.errors import NotApplicable
+from aeexp.models.base import Autoencoder
+from aeexp.priors import NoPrior, StandardNormal
 from aeexp.types import Code, Loss
 
 CLASSES = 4
 CHANCE = (0.1, 0.45)  # between them lies the accuracy of a guess
 
 
-class Oracle(nn.Module):
+class Oracle(Autoencoder):
     """An autoencoder whose code and reconstruction are given functions of x."""
 
     def __init__(self, code, image=lambda x: x):
         super().__init__()
-        self.code, self.image = code, image
+        self.code, self.image, self.prior = code, image, NoPrior()
+
+    def initialize(self, batches):
+        pass
 
     def encode(self, x, y=None):
         return Code(self.code(x), self.code(x))
+
+    def decode(self, z, y=None):
+        raise NotApplicable("this oracle has no decoder: choose another")
 
     def reconstruct(self, x, y=None):
         return self.image(x)
@@ -76,8 +84,9 @@ DENSITY = GaussianMixtureDensity(components=4, examples=1000, per_unit=5, iterat
 class Generator(Oracle):
     """An autoencoder with the prior N(0, I), or another, whose decoder is the function image(z, y)."""
 
-    def __init__(self, image, code=corner, prior=None):
+    def __init__(self, image, code=corner, prior=None, reads_labels=False):
         super().__init__(code)
+        self.reads_labels = reads_labels
         self.generate, self.prior = image, prior or StandardNormal(CLASSES)
 
     def decode(self, z, y=None):

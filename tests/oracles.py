@@ -7,18 +7,22 @@ from torch import nn
 
 from aeexp.context.base import EvaluationContext
 from aeexp.data.examples import Examples
+from aeexp.models.base import Autoencoder
 from aeexp.priors import NoPrior
 from aeexp.types import Code, Loss
 
 SHAPE, PIXELS = (1, 8, 8), 64
 
 
-class Oracle(nn.Module):
+class Oracle(Autoencoder):
     """Its code is the first `wide` pixels of an image; the decoder puts `gain` times them there."""
 
     def __init__(self, wide=PIXELS, gain=None, prior=None):
         super().__init__()
         self.wide, self.gain, self.prior = wide, torch.ones(wide) if gain is None else gain, prior or NoPrior()
+
+    def initialize(self, batches):
+        pass
 
     def encode(self, x, y=None):
         z = x.flatten(1)[:, : self.wide]

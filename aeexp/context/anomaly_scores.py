@@ -4,6 +4,9 @@ Of the model, where z is the mean code:
 
     squared_error   ||x - x^||^2
     nats            -log p(x | z), the term `recon` of the model's own objective
+    elbo            -E_q [log p(x | z) + log p(z) - log q(z | x)], the negative evidence lower bound, over samples of
+                    q(z | x), of models that have it: log p(x | z) and the KL divergence, without weights such as beta.
+                    An and Cho (2015) score by its first term alone
     code_density    (z - m)^T C^-1 (z - m), the squared Mahalanobis distance to the codes of the training examples; it
                     orders as the density of a Gaussian does that is fitted to them. C is the full covariance, shrunk
                     by Ledoit and Wolf (2004), so that it has an inverse where a unit is constant too
@@ -29,16 +32,25 @@ from torch import Tensor
 from aeexp.context.base import EvaluationContext
 from aeexp.data.examples import BATCH, Examples
 from aeexp.errors import NotApplicable, UserError
+from aeexp.types import Batch
 
 Score = Callable[[Examples], np.ndarray]  # of N examples -> (N,) float64
 
 
-def model_scores(context: EvaluationContext) -> dict[str, Score]:
-    """The scores of the model; one without a code has no code_density. NotApplicable where codes are not finite."""
+def model_scores(context: EvaluationContext, samples: int, seed: int) -> dict[str, Score]:
+    """The scores of the model, the ELBO by `samples` of each code; a model without a code has no code_density.
+
+    NotApplicable where codes are not finite.
+    """
     errors: dict[str, Score] = {
         "squared_error": lambda part: context.errors(part).squared.numpy(),
         "nats": lambda part: context.errors(part).nats.numpy(),
     }
+    try:
+        context.model.posterior(context.data.test[torch.tensor([0])].x)
+        errors["elbo"] = lambda part: negative_elbo(context, part, samples, seed).numpy()
+    except NotApplicable:
+        pass
     try:
         codes = context.codes(context.data.train)
     except NotApplicable:
@@ -47,6 +59,18 @@ def model_scores(context: EvaluationContext) -> dict[str, Score]:
         raise diverged()
     distance = mahalanobis(codes)
     return {**errors, "code_density": lambda part: distance(context.codes(part)).numpy()}
+
+
+def negative_elbo(context: EvaluationContext, part: Examples, samples: int, seed: int) -> Tensor:
+    """-ELBO of each example, nats, the mean over `samples` codes: (N,) float64"""
+    model, generator = context.model, torch.Generator().manual_seed(seed)
+
+    def of_batch(batch: Batch) -> Tensor:
+        z, log_q = model.posterior(batch.x, batch.y).sample(samples, generator)
+        log_p = [model.log_likelihood(batch.x, each, batch.y) + model.prior.log_prob(each) for each in z]
+        return (log_q - torch.stack(log_p)).double().mean(0)
+
+    return context.map(of_batch, part)
 
 
 def diverged() -> NotApplicable:

@@ -50,7 +50,10 @@ class Errors(NamedTuple):
 
 
 class EvaluationContext:
-    """A model in eval mode, its name, its data, and the optimizer as training left it (None where it has none)."""
+    """A model in eval mode, its name, its data, and the optimizer as training left it (None where it has none).
+
+    Codes are of the example alone; reconstructions are conditioned on its label, where the model conditions on labels.
+    """
 
     def __init__(self, model: Autoencoder, data: Splits, optimizer: Optimizer | None, model_name: str) -> None:
         self.model, self.data, self.optimizer, self.model_name = model.eval(), data, optimizer, model_name
@@ -88,7 +91,7 @@ class EvaluationContext:
         return self._known[name, part]
 
     def _errors(self, batch: Batch) -> Tensor:
-        x, restored = batch.x, self.model.reconstruct(batch.x)
+        x, restored = batch.x, self.model.reconstruct(*batch)
         error = (x - restored).square().flatten(1).sum(1)
         alike = ssim(restored, x, self.data.scale) if x.dim() == 4 else torch.full_like(error, nan)
         return torch.stack([error, self.model.loss(batch).terms["recon"], alike], dim=1).double()  # (B, 3)

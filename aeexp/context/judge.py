@@ -8,41 +8,23 @@ its settings and its seed alone, so all models that are trained on one split sha
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch import Tensor
 
 from aeexp.context.base import Splits, refuse_without_labels
-from aeexp.data.examples import BATCH, Examples
+from aeexp.context.judge_network import Classifier, accuracy, labelled, mean_loss
+from aeexp.data.examples import Examples
 from aeexp.errors import NotApplicable, UserError
 from aeexp.files import write
 from aeexp.training.checkpoints import packed
 from aeexp.training.classifier import best_epoch, classifier_epochs
 
 CACHE = "evaluation.generation.judge.cache"
-
-
-class Classifier(nn.Module):
-    """Examples (B, *shape) in [0, scale] -> logits (B, classes); `features` gives (B, width)."""
-
-    def __init__(
-        self, shape: tuple[int, ...], classes: int, scale: float, channels: list[int], hidden: int, width: int
-    ) -> None:
-        super().__init__()
-        trunk = _convolutions(shape[0], channels) if len(shape) == 3 else [nn.Flatten(), nn.LazyLinear(hidden)]
-        self.features = nn.Sequential(*trunk, nn.ReLU(), nn.Flatten(), nn.LazyLinear(width), nn.ReLU())
-        self.head, self.scale = nn.Linear(width, classes), scale
-        self(torch.zeros(1, *shape))  # the lazy layers learn their sizes
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.describe(x))
-
-    def describe(self, x: Tensor) -> Tensor:
-        return self.features(x / self.scale)
 
 
 @dataclass(frozen=True)
@@ -69,8 +51,9 @@ class TrainedJudge:
 class Judge:
     """`channels`: of the convolutions, where examples are images; else `hidden` units read them.
 
-    Trained for at most `epochs`, until `patience` of them in a row bring no lower validation loss. `gate` is the
-    validation accuracy under which it does not judge, `gates` the same by the name of a data set.
+    Trained until its validation accuracy is `sufficient`, or `patience` epochs in a row bring no lower validation loss,
+    for at most `epochs`; it keeps the weights of the lowest loss. `gate` is the validation accuracy under which it does
+    not judge, `gates` the same by the name of a data set.
     """
 
     def __init__(
@@ -81,6 +64,7 @@ class Judge:
         width: int,
         epochs: int,
         patience: int,
+        sufficient: float,
         batch_size: int,
         lr: float,
         gate: float,
@@ -92,18 +76,18 @@ class Judge:
                 f"the judge has channels={channels}, hidden={hidden}, width={width}, epochs={epochs}, "
                 f"patience={patience} and batch_size={batch_size}: choose at least 1 of each"
             )
-        if not all(0 <= each <= 1 for each in (gate, *gates.values())):
-            raise UserError(f"the judge has gate={gate} and gates={gates}: choose accuracies from 0 to 1")
+        if not all(0 <= each <= 1 for each in (sufficient, gate, *gates.values())):
+            raise UserError(
+                f"the judge has sufficient={sufficient}, gate={gate} and gates={gates}: choose accuracies from 0 to 1"
+            )
         self.cache, self.gate, self.gates = Path(cache), gate, gates
-        self.settings = {"channels": channels, "hidden": hidden, "width": width, "epochs": epochs}
-        self.settings |= {"patience": patience, "batch_size": batch_size, "lr": lr, "seed": seed}
-        self.channels, self.hidden, self.width, self.epochs = channels, hidden, width, epochs
-        self.patience, self.batch_size, self.lr, self.seed = patience, batch_size, lr, seed
+        self.channels, self.hidden, self.width, self.epochs, self.patience = channels, hidden, width, epochs, patience
+        self.sufficient, self.batch_size, self.lr, self.seed = sufficient, batch_size, lr, seed
 
     def train(self, data: Splits) -> TrainedJudge:
         """From the cache, or trained and kept there. NotApplicable under the gate or without labels of two classes."""
         refuse_without_labels(data.train, data.val, data.test)
-        train, val = (_labelled(part) for part in (data.train, data.val))
+        train, val = (labelled(part) for part in (data.train, data.val))
         if len(train.y.unique()) < 2:
             raise NotApplicable("a classifier needs examples of two classes: choose class_filter=all, or more labels")
         with torch.random.fork_rng(devices=[]):
@@ -112,7 +96,7 @@ class Judge:
             digest = self._digest(train, val, data)
             path = self.cache / f"classifier-{digest}.ckpt"
             if not path.exists():
-                _keep(path, self._fit(classifier, train, val) | {"accuracy": _accuracy(classifier, data.test)})
+                _keep(path, self._fit(classifier, train, val) | {"accuracy": accuracy(classifier, data.test)})
         kept = _read(path)
         classifier.load_state_dict(kept["weights"])
         judge = TrainedJudge(classifier, kept["accuracy"], kept["val_accuracy"], kept["epochs"], digest)
@@ -127,45 +111,25 @@ class Judge:
     def _fit(self, classifier: Classifier, train: Examples, val: Examples) -> dict[str, Any]:
         """Leaves the classifier with the weights of its best epoch."""
         optimizer = torch.optim.Adam(classifier.parameters(), self.lr)
-        epochs = classifier_epochs(classifier, optimizer, train, self.batch_size, self.seed)
+        training = classifier_epochs(classifier, optimizer, train, self.batch_size, self.seed)
+        epochs = self._until_sufficient(training, classifier, val)
         candidates = range(1, self.epochs + 1)
-        best = best_epoch(classifier, epochs, lambda: -_loss(classifier, val), candidates, self.patience)
-        return {"weights": classifier.state_dict(), "val_accuracy": _accuracy(classifier, val), "epochs": best}
+        best = best_epoch(classifier, epochs, lambda: -mean_loss(classifier, val), candidates, self.patience)
+        return {"weights": classifier.state_dict(), "val_accuracy": accuracy(classifier, val), "epochs": best}
+
+    def _until_sufficient(self, epochs: Iterator[int], classifier: Classifier, val: Examples) -> Iterator[int]:
+        for epoch in epochs:
+            yield epoch
+            if accuracy(classifier, val) >= self.sufficient:
+                return
 
     def _digest(self, train: Examples, val: Examples, data: Splits) -> str:
-        settings = [self.settings, list(data.shape), data.classes, data.scale, train.factor]
+        own = {name: value for name, value in vars(self).items() if name not in ("cache", "gate", "gates")}
+        settings = [own, list(data.shape), data.classes, data.scale, train.factor]
         digest = hashlib.sha256(json.dumps(settings).encode())
         for part in (train.x, train.y, val.x, val.y, data.test.x, data.test.y):
             digest.update(part.contiguous().numpy().data)
         return digest.hexdigest()[:16]
-
-
-def _convolutions(channels: int, widths: list[int]) -> list[nn.Module]:
-    """Each halves the image, up to a last pixel; the activation after the last one is the caller's."""
-    layers: list[nn.Module] = []
-    for width in widths:
-        layers += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2, ceil_mode=True)]
-        channels = width
-    return layers
-
-
-def _labelled(part: Examples) -> Examples:
-    labelled = torch.nonzero(part.y >= 0)[:, 0]
-    return Examples(part.x[labelled], part.y[labelled], part.factor)
-
-
-@torch.no_grad()
-def _loss(classifier: Classifier, part: Examples) -> float:
-    """Mean cross-entropy"""
-    losses = [cross_entropy(classifier(x), y, reduction="none") for x, y in part.batches(BATCH)]
-    return torch.cat(losses).double().mean().item()
-
-
-@torch.no_grad()
-def _accuracy(classifier: Classifier, part: Examples) -> float:
-    """The fraction of the labelled examples that are classified right."""
-    right = torch.cat([classifier(batch.x).argmax(1) == batch.y for batch in part.batches(BATCH)])
-    return right[part.y >= 0].double().mean().item()
 
 
 def _keep(path: Path, content: dict[str, Any]) -> None:

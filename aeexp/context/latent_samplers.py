@@ -22,8 +22,7 @@ from aeexp.context.base import EvaluationContext
 from aeexp.data.examples import BATCH
 from aeexp.errors import NotApplicable, UserError
 from aeexp.metrics.finite import refuse_not_finite
-from aeexp.models.base import Autoencoder
-from aeexp.priors import NoPrior, Prior
+from aeexp.priors import Prior
 
 TINY = 1e-12  # the least variance, of codes that are all alike
 
@@ -99,7 +98,7 @@ def latent_samplers(context: EvaluationContext, density: DensityEstimator) -> di
     Without the second for a model that has no prior, without the first for one that has no codes. NotApplicable where
     the model has neither.
     """
-    own = {} if isinstance(context.model.prior, NoPrior) else {"_prior": LatentSampler(context.model.prior, 0)}
+    own = {"_prior": LatentSampler(context.model.prior, 0)} if _can_be_sampled(context.model.prior) else {}
     try:
         return {"": density.fit(context.codes(context.data.train), context.code_shape), **own}
     except NotApplicable:
@@ -118,8 +117,10 @@ def generated(context: EvaluationContext, prior: Prior, y: Tensor) -> Iterator[T
             yield context.model.decode(prior.sample(len(labels)), labels).clamp(0, context.data.scale)
 
 
-def reads_labels(model: Autoencoder, prior: Prior) -> bool:
-    """Whether the decoder is conditioned on the label: whether two labels make two examples of one code."""
-    with torch.no_grad():
-        z = prior.sample(1)
-        return not torch.equal(*(model.decode(z, torch.tensor([label])) for label in (0, 1)))
+def _can_be_sampled(prior: Prior) -> bool:
+    with torch.random.fork_rng(devices=[]):
+        try:
+            prior.sample(1)
+        except NotApplicable:
+            return False
+    return True

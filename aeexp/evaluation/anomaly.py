@@ -36,11 +36,21 @@ HIDDEN = "hidden classes"  # the anomalous group from the run's own test part
 
 
 class Anomaly:
-    """`against`: data sets by name; `target_false_alarm_rate` in (0, 1)."""
+    """`against`: data sets by name; `target_false_alarm_rate` in (0, 1); `samples` of a code, for the ELBO."""
 
-    def __init__(self, against: dict[str, DataModule], target_false_alarm_rate: float, baselines: Baselines) -> None:
+    def __init__(
+        self,
+        against: dict[str, DataModule],
+        target_false_alarm_rate: float,
+        samples: int,
+        baselines: Baselines,
+        seed: int,
+    ) -> None:
         if not 0 < target_false_alarm_rate < 1:
             raise UserError(f"target_false_alarm_rate={target_false_alarm_rate} is a rate: choose one between 0 and 1")
+        if samples < 1:
+            raise UserError(f"anomaly.samples={samples} of a code estimate the ELBO: choose at least 1")
+        self.samples, self.seed = samples, seed
         self.against, self.target_false_alarm_rate, self.baselines = against, target_false_alarm_rate, baselines
 
     def __call__(self, context: EvaluationContext) -> Result:
@@ -57,7 +67,7 @@ class Anomaly:
                 raise diverged()
             return Scores(own[normal], {HIDDEN: own[hidden], **anomalous} if hidden.any() else anomalous)
 
-        functions = model_scores(context)
+        functions = model_scores(context, self.samples, self.seed)
         scores = {name: scored(score) for name, score in functions.items()}
         baselines = {name: scored(score) for name, score in self.baselines.fit(data.train).items()}
         rate = max(self.target_false_alarm_rate, 1 / (len(data.val) + 1))

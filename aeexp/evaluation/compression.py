@@ -20,7 +20,6 @@ from aeexp.context.base import EvaluationContext, Result
 from aeexp.data.examples import BATCH
 from aeexp.errors import UserError
 from aeexp.metrics.quantization import centroids, code_length, lossless_bits, quantize
-from aeexp.models.base import Autoencoder
 from aeexp.plots.curves import rate_distortion
 
 
@@ -36,7 +35,7 @@ class Compression:
     def __call__(self, context: EvaluationContext) -> Result:
         train = context.codes(context.data.train)[: self.counted]
         z = context.codes(context.data.test)[: self.examples]
-        unquantized = lossless_bits(train, z, symbol_width(context.model)), self._error(context, z)
+        unquantized = lossless_bits(train, z, context.model.symbol_width), self._error(context, z)
         curve = {}
         for b in sorted(self.levels):
             known, symbols = quantize(train, train, b), quantize(z, train, b)
@@ -54,8 +53,3 @@ class Compression:
         places = torch.arange(len(z)).split(BATCH)
         errors = [(context.data.test[some].x - context.decode(z[some])).square().flatten(1).sum(1) for some in places]
         return torch.cat(errors).double().mean().item()
-
-
-def symbol_width(model: Autoencoder) -> int:
-    """How many units one symbol decides: those of a codebook's entry together, else each alone."""
-    return model.symbol_width

@@ -24,11 +24,13 @@ class Extremes:
         ends = {"best": order[: self.examples], "worst": order.flip(0)[: self.examples]}
         blocks = []
         for name, places in ends.items():
-            x = test[places].x
+            batch = test[places]
             with torch.no_grad():
-                restored = context.model.reconstruct(x)
+                restored = context.model.reconstruct(*batch)
             captions = [three_digits(value) for value in error[places].tolist()]
-            blocks.append([Row(name, x, ink=GREY), Row("restored", restored, captions, colour(context.model_name))])
+            blocks.append(
+                [Row(name, batch.x, ink=GREY), Row("restored", restored, captions, colour(context.model_name))]
+            )
         values = {"best": error.min(), "median": error.quantile(0.5), "worst": error.max()}
         metrics = {name: value.item() for name, value in values.items()}
         return Result(metrics, {"extremes": grid(blocks, context.data.scale)})

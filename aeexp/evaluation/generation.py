@@ -32,7 +32,7 @@ from torch import Tensor
 
 from aeexp.context.base import EvaluationContext, Result
 from aeexp.context.judge import Judge, TrainedJudge
-from aeexp.context.latent_samplers import DensityEstimator, LatentSampler, generated, latent_samplers, reads_labels
+from aeexp.context.latent_samplers import DensityEstimator, LatentSampler, generated, latent_samplers
 from aeexp.data.examples import BATCH, Examples
 from aeexp.errors import UserError
 from aeexp.metrics.fidelity import Manifold, fidelity_and_diversity, frechet, nearest
@@ -67,7 +67,7 @@ class Generation:
             return judge.describe(batch.x)
 
         def features_of_reconstructions(batch: Batch) -> Tensor:
-            return judge.describe(context.model.reconstruct(batch.x).clamp(0, scale))
+            return judge.describe(context.model.reconstruct(*batch).clamp(0, scale))
 
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
@@ -83,7 +83,7 @@ class Generation:
                 x, described = self._generated(context, sampler, y, judge)
                 distances, places = nearest(x, train)
                 measured = _score(manifold, described) | {"nearest": (distances.mean() / held_out).item()}
-                if reads_labels(context.model, sampler.prior):
+                if context.model.reads_labels:
                     measured["class_accuracy"] = (judge.classes(described) == y)[y >= 0].double().mean().item()
                 metrics |= _suffixed(measured, suffix)
                 shown = {f"samples,\n{sampler.name}": x[:SHOWN], "nearest\ntraining": train[places[:SHOWN]].x}

@@ -20,17 +20,15 @@ The samples of an example are decoded together, at most `chunk` at once, which b
 images as floats (13 MB for 1000 of MNIST), and the weights to examples x samples in float64.
 """
 
-from math import log, prod
-
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from aeexp.codes.gaussian import Variational
+from aeexp.codes.base import DiagonalNormal
 from aeexp.context.base import EvaluationContext, Result
-from aeexp.errors import NotApplicable, UserError
+from aeexp.errors import UserError
 from aeexp.metrics.importance import effective_sample_size, log_mean_weight, mean_and_error
-from aeexp.models.base import Factored
+from aeexp.models.base import Autoencoder
 from aeexp.plots.curves import importance_bound
 from aeexp.types import Batch
 
@@ -45,16 +43,12 @@ class Likelihood:
         self.samples, self.examples, self.chunk, self.seed = samples, examples, chunk, seed
 
     def __call__(self, context: EvaluationContext) -> Result:
+        """NotApplicable where the model has no q(z | x) and p(x | z)."""
         model, test = context.model, context.data.test
-        if not (isinstance(model, Factored) and isinstance(model.code, Variational)):
-            raise NotApplicable(
-                "this model has no q(z | x) and p(x | z), from which a likelihood follows: choose model=vae, another "
-                "model of it, or code=gaussian"
-            )
         generator = torch.Generator().manual_seed(self.seed)
         drawn = torch.randperm(len(test), generator=generator)[: self.examples]
         with torch.no_grad():
-            log_w = self.log_weights(model, model.code, test[drawn], generator)
+            log_w = self.log_weights(model, test[drawn], generator)
         metrics = {
             **mean_and_error("elbo", log_w.mean(1)),
             **mean_and_error("log_likelihood", log_mean_weight(log_w)),
@@ -62,31 +56,22 @@ class Likelihood:
         }
         return Result(metrics, {"importance_bound": self._figure(log_w, context.model_name)})
 
-    def log_weights(self, model: Factored, code: Variational, batch: Batch, generator: torch.Generator) -> Tensor:
-        """log w, (B, samples) float64. NotApplicable where the decoder sees more of x than its code."""
-        h, switches = model.encoder.with_switches(batch.x)
-        if switches:
-            raise NotApplicable(
-                "this decoder reads the encoder's switches, so that p(x | z) is no distribution: choose network=conv"
-            )
-        mu, log_var = code.posterior(model.condition(h, batch.y))  # (B, *positions, D)
-        return torch.stack(
-            [self._of_one(model, x, y, m, v, generator) for x, y, m, v in zip(*batch, mu, log_var, strict=True)]
-        )
+    def log_weights(self, model: Autoencoder, batch: Batch, generator: torch.Generator) -> Tensor:
+        """log w, (B, samples) float64"""
+        mu, log_var = model.posterior(batch.x, batch.y)
+        each = zip(*batch, mu.unsqueeze(1), log_var.unsqueeze(1), strict=True)  # one example at a time
+        return torch.stack([self._of_one(model, x, y, DiagonalNormal(m, v), generator) for x, y, m, v in each])
 
     def _of_one(
-        self, model: Factored, x: Tensor, y: Tensor, mu: Tensor, log_var: Tensor, generator: torch.Generator
+        self, model: Autoencoder, x: Tensor, y: Tensor, q: DiagonalNormal, generator: torch.Generator
     ) -> Tensor:
         """log w of one example, (samples,) float64"""
-        eps = torch.randn(self.samples, *mu.shape, dtype=mu.dtype, generator=generator)
-        z = mu + (0.5 * log_var).exp() * eps
-        log_q = -0.5 * (eps.square() + log_var + log(2 * torch.pi)).flatten(1).sum(1)
-        nll = []
-        for part in z.split(self.chunk):
-            theta = model.decoder(model.condition(part, y.expand(len(part))))
-            nll.append(model.likelihood.nll(theta, x.expand_as(theta)))  # no copy of x for each sample
-        constant = model.likelihood.left_out(prod(x.shape))
-        return (model.prior.log_prob(z) - log_q - torch.cat(nll)).double() - constant
+        z, log_q = (each[:, 0] for each in q.sample(self.samples, generator))
+        log_x = []
+        for some in z.split(self.chunk):
+            n = len(some)
+            log_x.append(model.log_likelihood(x.expand(n, *x.shape), some, y.expand(n)))  # no copy of x for each sample
+        return (torch.cat(log_x) + model.prior.log_prob(z) - log_q).double()
 
     def _figure(self, log_w: Tensor, model: str) -> Figure:
         """The bound by the number of samples, of groups of the same ones."""

@@ -17,7 +17,6 @@ from aeexp.context.base import EvaluationContext, Result
 from aeexp.errors import NotApplicable, UserError
 from aeexp.plots.grid import Row, grid
 from aeexp.plots.palette import colour
-from aeexp.priors import StandardNormal
 
 
 class Manifold:
@@ -46,7 +45,8 @@ class Manifold:
     def levels(self, context: EvaluationContext) -> Tensor:
         """The values of z_1 and of z_2, (2, cells), ascending"""
         low, high = self.range
-        if isinstance(context.model.prior, StandardNormal):
-            return torch.special.ndtri(torch.linspace(low, high, self.cells)).expand(2, -1)
-        ends = context.codes(context.data.train).quantile(torch.tensor([low, high]), dim=0)  # (2, 2)
-        return torch.stack([torch.linspace(a, b, self.cells) for a, b in ends.T.tolist()])
+        try:
+            return context.model.prior.quantiles(torch.linspace(low, high, self.cells)).expand(2, -1)
+        except NotApplicable:
+            ends = context.codes(context.data.train).quantile(torch.tensor([low, high]), dim=0)  # (2, 2)
+            return torch.stack([torch.linspace(a, b, self.cells) for a, b in ends.T.tolist()])

@@ -5,16 +5,16 @@
     nats_prior  the same under the model's own prior, where it has one: of codes that are indices, a probability
     components  Gaussians of the fitted density
 
-The figure shows samples from the fitted density, and from the prior. Rows by class: a model that conditions on the
-label decodes codes of its prior, or of the density, with each label; of any other, a density is fitted to the codes of
-each class alone.
+The figure shows samples from the fitted density, and from the prior, with labels of training examples where the model
+conditions on the label. Rows by class: such a model decodes codes of its prior, or of the density, with each label; of
+any other, a density is fitted to the codes of each class alone.
 """
 
 import torch
 from torch import Tensor
 
 from aeexp.context.base import EvaluationContext, Result
-from aeexp.context.latent_samplers import DensityEstimator, LatentSampler, generated, latent_samplers, reads_labels
+from aeexp.context.latent_samplers import DensityEstimator, LatentSampler, generated, latent_samplers
 from aeexp.data.examples import BATCH
 from aeexp.errors import NotApplicable, UserError
 from aeexp.plots.grid import Row, grid
@@ -44,13 +44,14 @@ class Samples:
         return Result(metrics, {"samples": figure})
 
     def _block(self, context: EvaluationContext, sampler: LatentSampler) -> list[Row]:
-        unlabelled = torch.full((self.rows * self.columns,), -1)
-        drawn = torch.cat([*generated(context, sampler.prior, unlabelled)]).split(self.columns)
+        train = context.data.train.y
+        labels = train[torch.randint(len(train), (self.rows * self.columns,))]
+        drawn = torch.cat([*generated(context, sampler.prior, labels)]).split(self.columns)
         name = sampler.name + "\non the codes" * bool(sampler.components)
         return [Row("" if i else name, x, ink=colour(context.model_name)) for i, x in enumerate(drawn)]
 
     def _by_class(self, context: EvaluationContext, sampler: LatentSampler) -> list[Row]:
-        conditional = reads_labels(context.model, sampler.prior)
+        conditional = context.model.reads_labels
         seen = [label for label in context.data.train.y.unique().tolist() if label >= 0]
         rows = []
         for label in self.classes if self.classes is not None else seen * conditional:

@@ -55,7 +55,7 @@ def context(model, class_filter, **changes):
 
 
 def protocol(target_false_alarm_rate=0.1, **against):
-    return Anomaly(against, target_false_alarm_rate, Baselines(components=2, trees=10, examples=200, seed=0))
+    return Anomaly(against, target_false_alarm_rate, 4, Baselines(components=2, trees=10, examples=200, seed=0), 0)
 
 
 def test_few_validation_examples_raise_the_target_to_what_they_guarantee():

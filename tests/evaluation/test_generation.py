@@ -27,7 +27,7 @@ SETTINGS = {
 
 
 def judge(folder, **settings):
-    return Judge(**{"cache": str(folder), **SETTINGS, "gate": 0.0, "gates": {}} | settings)
+    return Judge(**{"cache": str(folder), **SETTINGS, "sufficient": 1.0, "gate": 0.0, "gates": {}} | settings)
 
 
 def generation(folder, **settings):
@@ -102,7 +102,9 @@ def test_class_accuracy_of_a_perfect_and_of_a_constant_conditional_model(cache):
     def of_class_0(z, y):
         return corner_of_code(nn.functional.one_hot(0 * y, CLASSES), y) + y.view(-1, 1, 1, 1) / 1e6
 
-    perfect, constant = (generation(cache)(context(Generator(image))).metrics for image in (of_its_class, of_class_0))
+    perfect, constant = (
+        generation(cache)(context(Generator(image, reads_labels=True))).metrics for image in (of_its_class, of_class_0)
+    )
     assert perfect["class_accuracy"] == pytest.approx(perfect["judge_accuracy"], abs=0.08)
     assert 0.1 < constant["class_accuracy"] < 0.4
     assert "class_accuracy" not in generation(cache)(context(Generator(corner_of_code))).metrics

@@ -25,7 +25,7 @@ SETTINGS = {
 
 
 def judge(folder, **settings):
-    return Judge(**{"cache": str(folder), **SETTINGS, "gate": 0.0, "gates": {}} | settings)
+    return Judge(**{"cache": str(folder), **SETTINGS, "sufficient": 1.0, "gate": 0.0, "gates": {}} | settings)
 
 
 def test_it_is_trained_once_and_kept_with_its_accuracies(tmp_path, monkeypatch):
@@ -106,13 +106,21 @@ def test_it_keeps_the_weights_of_its_best_epoch_and_stops_after_its_patience(tmp
         weights.append(deepcopy(classifier.state_dict()))
         return next(losses)
 
-    monkeypatch.setattr("aeexp.context.judge._loss", loss)
+    monkeypatch.setattr("aeexp.context.judge.mean_loss", loss)
     data = context(Oracle(corner)).data
     classifier = Classifier(data.shape, CLASSES, 1.0, [4], 8, 6)
-    kept = judge(tmp_path, patience=2, epochs=50)._fit(classifier, data.train, data.val)
+    kept = judge(tmp_path, patience=2, epochs=50, sufficient=1.0)._fit(classifier, data.train, data.val)
     assert kept["epochs"] == 3
     assert all(torch.equal(value, weights[2][name]) for name, value in kept["weights"].items())
     assert not torch.equal(weights[2]["head.weight"], weights[4]["head.weight"])
+
+
+def test_it_stops_at_a_sufficient_accuracy(tmp_path):
+    data = context(Oracle(corner)).data
+    assert judge(tmp_path, sufficient=0.0, epochs=50).train(data).epochs == 1
+    sufficient = judge(tmp_path, sufficient=0.5, epochs=50).train(data)
+    assert sufficient.val_accuracy >= 0.5
+    assert sufficient.epochs < judge(tmp_path, epochs=50, patience=5).train(data).epochs
 
 
 def test_under_its_gate_it_does_not_judge(tmp_path):
@@ -125,7 +133,9 @@ def test_under_its_gate_it_does_not_judge(tmp_path):
     judge(tmp_path, epochs=1, gate=1.0, gates={"corners": 0.0}).train(shuffled)
 
 
-@pytest.mark.parametrize("wrong", [{"patience": 0}, {"gate": 1.5}, {"gates": {"corners": -0.1}}, {"channels": []}])
+@pytest.mark.parametrize(
+    "wrong", [{"patience": 0}, {"gate": 1.5}, {"sufficient": -1.0}, {"gates": {"corners": -0.1}}, {"channels": []}]
+)
 def test_impossible_settings_are_refused(tmp_path, wrong):
     with pytest.raises(UserError) as refusal:
         judge(tmp_path, **wrong)

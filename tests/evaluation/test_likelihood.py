@@ -93,7 +93,7 @@ def test_the_weights_of_bernoulli_pixels_are_those_of_torchs_distributions():
     asked = protocol(samples=6)
     batch = Batch(x, torch.full((4,), -1))
     with torch.no_grad():
-        found = asked.log_weights(model, model.code, batch, torch.Generator().manual_seed(5))
+        found = asked.log_weights(model, batch, torch.Generator().manual_seed(5))
         mu, log_var = model.code.posterior(model.encoder(x))
         generator = torch.Generator().manual_seed(5)
         for i in range(4):
@@ -128,7 +128,7 @@ def test_a_kind_that_reads_labels_is_asked_with_them():
     with torch.no_grad():
         model.decoder[0].weight[:, 3 + 5] += 5  # what the label 5 does
         asked = protocol(samples=2000)
-        three, five = asked.log_weights(model, model.code, Batch(x, y), torch.Generator().manual_seed(0)).mean(1)
+        three, five = asked.log_weights(model, Batch(x, y), torch.Generator().manual_seed(0)).mean(1)
         expected = [model.loss(Batch(x[:1].repeat(2000, 1, 1, 1), y[i].repeat(2000))) for i in range(2)]
     assert three - five > 1
     for elbo, loss in zip((three, five), expected, strict=True):

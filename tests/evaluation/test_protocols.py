@@ -219,3 +219,13 @@ def test_codes_are_computed_once_for_all_protocols():
     first = len(calls)
     probe()(counted)
     assert len(calls) == first
+
+
+def test_reconstructions_are_conditioned_on_the_label():
+    class Conditional(Oracle):
+        def reconstruct(self, x, y=None):
+            return x if y is None else x + 0.1 * (y == 2).view(-1, 1, 1, 1)
+
+    tested = context(Conditional(corner))
+    wrong = (tested.data.test.y == 2).double().mean().item()
+    assert Reconstruction()(tested).metrics["squared_error"] == pytest.approx(256 * 0.01 * wrong, rel=1e-4)

@@ -5,12 +5,10 @@ from functools import partial
 import pytest
 import torch
 from labelled_oracle import CLASSES, Oracle, constant, context, corner, noise
-from torch import nn
 
-from aeexp.codes.vq import MovingAverage
 from aeexp.corruptions import Gaussian, Masking
 from aeexp.errors import NotApplicable, UserError
-from aeexp.evaluation.compression import Compression, symbol_width
+from aeexp.evaluation.compression import Compression
 from aeexp.evaluation.reconstruction import Reconstruction
 from aeexp.evaluation.representation import Representation, unit_metrics
 from aeexp.evaluation.robustness import CorruptionLevels, Robustness
@@ -130,13 +128,18 @@ CORNER, REAL = slice(0, CLASSES), slice(4, 10)
 
 class TestCompression:
     def test_a_codebooks_units_are_one_symbol(self):
-        from aeexp.models.base import Factored
+        class Quantized(Oracle):
+            symbol_width = 2
 
-        model = Factored.__new__(type("Quantised", (Factored,), {"loss": lambda self, batch: None}))
-        nn.Module.__init__(model)
-        model.code = MovingAverage(5, 6, codes=4, width=2, beta=0.25, decay=0.99, dead=0.0)
-        assert symbol_width(model) == 2
-        assert symbol_width(Oracle(corner)) == 1
+        entries = torch.randn(4, 2, generator=torch.Generator().manual_seed(0))
+
+        def code(x):
+            return entries[(4 * x[:, 0, 0, 4:7]).long().clamp_max(3)].flatten(1)  # three symbols of four
+
+        tested = context(Quantized(code))
+        tested.decode = lambda z: tested.data.test.x[: len(z)].float()
+        tested.code_shape = torch.Size([6])
+        assert compression(levels=[1])(tested).metrics["bits"] == pytest.approx(6, abs=0.2)
 
     def test_bits_lose_nothing_at_one_bit_and_real_values_lose_less_with_more(self):
         exact = compression()(context(Decoder(CORNER))).metrics

@@ -3,7 +3,7 @@
 import sys
 from importlib import import_module
 
-from aeexp import __version__
+import aeexp
 
 COMMANDS = {  # each imports only what it needs: the help and the reports need no torch
     "train": ("aeexp.app.programs", "train", "one run, or a sweep of them; the same program as train.py"),
@@ -13,21 +13,35 @@ COMMANDS = {  # each imports only what it needs: the help and the reports need n
 }
 
 
+INTERRUPTED = 130  # 128 + SIGINT, as a shell says it
+
+
 def main() -> None:
     """Runs the command that the first word names."""
     command, *words = sys.argv[1:] or ["--help"]
     if command == "--version":
-        print(f"aeexp {__version__}")
+        print(f"aeexp {aeexp.__version__}")
     elif command in ("--help", "-h", "help"):
         from aeexp.app.help import overview
 
         print(overview({name: meaning for name, (_, _, meaning) in COMMANDS.items()}))
     elif command in COMMANDS:
-        module, function, _ = COMMANDS[command]
         sys.argv = [f"aeexp {command}", *words]
-        getattr(import_module(module), function)()
+        run(command)
     else:
         sys.exit(f"error: {command} is no command of aeexp: choose one of {', '.join(COMMANDS)}, or --help")
+
+
+def run(command: str) -> None:
+    """Runs one command with the words in sys.argv; Ctrl-C ends it with a sentence, also while it imports."""
+    module, function, _ = COMMANDS[command]
+    try:
+        getattr(import_module(module), function)()
+    except KeyboardInterrupt as stop:
+        kept = str(stop) or "what was finished is kept"
+        print(f"\ninterrupted: {kept}, and the same command goes on", file=sys.stderr)
+        sys.stdout.flush()
+        sys.exit(INTERRUPTED)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ write fails.
 import json
 import math
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,14 @@ def read_yaml(path: Path) -> Any:
         return {}
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     return yaml.load(path.read_text(), Loader=loader)
+
+
+def remove(path: Path) -> None:
+    """A file, a link or a folder with all that is in it."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def _finite(node: Any) -> Any:

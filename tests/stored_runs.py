@@ -4,7 +4,8 @@ import pytest
 
 from aeexp.report.report import Report
 from aeexp.report.sweep import announce
-from aeexp.runs.run import Run, directory
+from aeexp.runs.identity import directory
+from aeexp.runs.run import Run
 
 TABLE = {
     "title": "Errors",

@@ -21,7 +21,8 @@ from torch import Tensor
 
 from aeexp.app.build import build
 from aeexp.app.components import make_model, make_task, trainable
-from aeexp.app.sweep import check_options, points, quoted, sweeps
+from aeexp.app.sweep import points
+from aeexp.app.words import read, sweeps
 from aeexp.data.examples import BATCH, Examples, Shuffled
 from aeexp.data.module import loader
 from aeexp.errors import UserError
@@ -158,9 +159,7 @@ def trained(config: dict[str, Any], x: Tensor) -> Autoencoder:
 
 @cache
 def _composed(*words: str) -> dict[str, Any]:
-    for word in words:
-        check_options(word)
-    said = [quoted(word) for word in words]
+    said = [read(word) for word in words]
     if sweeps(said):
         raise UserError(f"{' '.join(words)} is a sweep: choose one value of each, and search with GridSearchCV")
     (point,) = points("train", said)

@@ -1,57 +1,87 @@
-"""The two programs: train.py and evaluate.py."""
+"""The two programs: train.py and evaluate.py. What needs torch is imported after the command line was read."""
 
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from aeexp import report
-from aeexp.app import session
-from aeexp.app.multirun import checked, one_sentence, show, writable
-from aeexp.app.sweep import check_options, composed, for_each_point, plain, quoted, settled, sweeps, with_table
+from aeexp.app import words
+from aeexp.app.composing import composed, plain, settled
+from aeexp.app.help import of_program
+from aeexp.app.sentences import one_sentence
+from aeexp.app.sweep import for_each_point, with_table
 from aeexp.errors import UserError
-from aeexp.runs.run import Locked, Run, directory, find
+from aeexp.runs.failures import sentence
+from aeexp.runs.identity import directory
+from aeexp.runs.run import Locked, Run, find
 
 
 def launch(main: Callable[[], None]) -> None:
-    """Runs train.py: a sweep is in the hands of `hydra.sweeper`, a single run is checked and shown here."""
-    words, flags = _command_line()
-    if flags - {"-m", "--multirun"}:  # --help, --cfg and the like are Hydra's own
+    """Runs train.py: a sweep is in the hands of `hydra.sweeper`, a single run is checked, run and shown here."""
+    overrides, flags = _command_line("train")
+    if flags - {"-m", "--multirun"}:  # --cfg and the like are Hydra's own
         main()
         return
     with one_sentence():
-        overrides = with_table("train", words)
-        several = bool(flags) or sweeps(overrides)
-        sweep = [] if several else checked(overrides)
-        folder = None if several else writable(sweep[0].config)
-        if several:
-            overrides = for_each_point(overrides)
-            composed("train", [text for text in overrides if not sweeps([text])])  # as Hydra will, which says less
-    sys.argv[1:] = [*overrides, "--multirun"] if several else overrides
+        overrides = with_table("train", overrides)
+        swept = words.sweeps(overrides)
+        if not flags and not swept:
+            _single(overrides)
+            return
+        if swept and not any(word.startswith("sweep=") for word in overrides) and _unnamed(overrides):
+            overrides.append(f"sweep={words.sweep_name(overrides)}")
+        overrides = for_each_point(overrides)
+        composed("train", [text for text in overrides if not words.sweeps([text])])  # as Hydra will, which says less
+    sys.argv[1:] = [*overrides, "--multirun"]
     main()
-    if folder:
-        with one_sentence():
-            show(folder, sweep)
+
+
+def _unnamed(overrides: list[str]) -> bool:
+    """Whether neither the table nor the experiment names the folder of a sweep."""
+    chosen = [text for text in overrides if text.partition("=")[0] in ("table", "experiment")]
+    return bool(composed("train", [text for text in chosen if not words.sweeps([text])]).sweep == "single")
+
+
+def _single(overrides: list[str]) -> None:
+    from aeexp.app.multirun import checked, show, writable
+
+    (point,) = checked(overrides)
+    folder = writable(point.config)
+    causes: dict[Path, str] = {}
+    try:
+        train_one(point.config)
+    except Exception as error:
+        causes[point.run.path] = sentence(error)
+    show(folder, [point], causes)
 
 
 def train(config: DictConfig) -> dict[str, float]:
-    """One run; its metrics and those of its best epoch. It keeps its own failure, which the end of a sweep tells."""
-    values = settled(config, HydraConfig.get())
+    """One run of a sweep; its metrics and those of its best epoch."""
+    return train_one(settled(config, HydraConfig.get()), alone=False)
+
+
+def train_one(values: dict[str, Any], alone: bool = True) -> dict[str, float]:
+    """Trains and measures. A run keeps its own failure in its status; what could not be kept there is raised."""
+    from aeexp import report
+    from aeexp.app import session
+
     run = Run(directory(values))
     if run.finished(values["evaluation"]) and not values["force"]:
         print(f"{run.path}  finished before")
         return run.numbers
-    print(f"{run.path}", flush=True)
+    if alone:
+        print(f"{run.path}", flush=True)
     try:
         with run.working(values):
-            session.train(run, values)
-    except KeyboardInterrupt:
-        sys.exit(f"interrupted: the same command goes on from {run.checkpoints}")
+            session.train(run, values, alone)
     except Locked as error:
         print(error)
     except Exception as error:
+        if not run.failed_with(error):
+            raise
         if not isinstance(error, UserError):
             print(f"the traceback is in {run.path / 'status.json'}")
     if values["table"] is not None:
@@ -61,42 +91,60 @@ def train(config: DictConfig) -> dict[str, float]:
 
 def launch_evaluation(main: Callable[[], None]) -> None:
     """Runs evaluate.py."""
-    words, flags = _command_line()
-    if not flags:
-        with one_sentence():
-            _runs(composed("evaluate", words))
-    main()
+    overrides, flags = _command_line("evaluate")
+    if flags:
+        main()
+        return
+    with one_sentence():
+        evaluate(composed("evaluate", overrides))
 
 
 def evaluate(config: DictConfig) -> None:
     """Measures every run below `run`; what a run was comes from its own configuration."""
-    with one_sentence():
-        runs, failures = _runs(config), []
-        for run in runs:
-            stored = OmegaConf.create({**run.config, "evaluation": {}})
-            stored.data.root = config.data.root or stored.data.root
-            values = plain(OmegaConf.merge(stored, {"evaluation": config.evaluation}))
-            try:
-                session.evaluate(run, values, config.threads)
-            except UserError as error:
-                failures.append(f"{run.path}: {error}")
-            print(run.path, flush=True)
+    from aeexp import report
+    from aeexp.app import session
+
+    runs, failures = _runs(config), []
+    for run in runs:
+        print(run.path, flush=True)
+        try:
+            values = _measured_with(run, config)
+            session.evaluate(run, values, config.threads)
             for name, value in run.metrics.items():
                 print(f"  {name:40} {value:.6g}")
-        if len(runs) > 1:
-            print(report.show_page(Path(config.run)))
-        if failures:
-            raise UserError("; ".join(failures))
+        except (UserError, OSError) as error:
+            failures.append(f"{run.path}: {sentence(error)}")
+    if len(runs) > 1:
+        print(report.show_page(Path(config.run)))
+    if failures:
+        raise UserError("; ".join(failures))
 
 
-def _command_line() -> tuple[list[str], set[str]]:
+def _measured_with(run: Run, config: DictConfig) -> dict[str, Any]:
+    """The run's own configuration with the protocols that were asked for, whose interpolations read it."""
+    refuse_interpolations(run.config, str(run.path / "config.yaml"))
+    stored = OmegaConf.create({**run.config, "evaluation": {}})
+    stored.data.root = config.data.root or stored.data.root
+    return plain(OmegaConf.merge(stored, {"evaluation": config.evaluation}))
+
+
+def refuse_interpolations(node: Any, where: str) -> None:
+    """UserError where a stored configuration holds `${...}`: a resolved one has none, and they read the environment."""
+    for value in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        refuse_interpolations(value, where)
+    if isinstance(node, str) and "${" in node:
+        raise UserError(f"{where} holds the interpolation {node[:40]!r}, which no run stores: choose the plain value")
+
+
+def _command_line(name: str) -> tuple[list[str], set[str]]:
     """The overrides, as Hydra takes them, and the flags."""
+    if {"--help", "-h"} & set(sys.argv[1:]):
+        print(of_program(name))
+        sys.exit()
     with one_sentence():
-        for word in sys.argv[1:]:
-            check_options(word)
-    sys.argv[1:] = [quoted(word) for word in sys.argv[1:]]
-    words = [word for word in sys.argv[1:] if not word.startswith("-")]
-    return words, set(sys.argv[1:]) - set(words)
+        sys.argv[1:] = [word if word.startswith("-") else words.read(word) for word in sys.argv[1:]]
+    overrides = [word for word in sys.argv[1:] if not word.startswith("-")]
+    return overrides, set(sys.argv[1:]) - set(overrides)
 
 
 def _runs(config: DictConfig) -> list[Run]:

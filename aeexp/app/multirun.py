@@ -1,19 +1,30 @@
 """A sweep: every point is checked before the first one runs, what is finished is not launched, failures are listed."""
 
 import os
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hydra.core.utils import JobStatus
 from hydra.plugins.launcher import Launcher
 
 from aeexp import report
-from aeexp.app.components import check
+from aeexp.app.check import check
+from aeexp.app.sentences import one_sentence
 from aeexp.app.sweep import Point, points
+from aeexp.app.watch import Watch
 from aeexp.errors import UserError
+from aeexp.runs.failures import sentence
 from aeexp.runs.run import Run
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a job gave back: its numbers, or why there are none."""
+
+    numbers: dict[str, float] = field(default_factory=dict)
+    error: str | None = None
 
 
 def grid(overrides: list[str], launcher: Launcher, max_batch_size: int | None) -> None:
@@ -26,25 +37,40 @@ def grid(overrides: list[str], launcher: Launcher, max_batch_size: int | None) -
             report.announce(folder, asked["table"], [point.config for point in sweep])
         missing = [point for point in sweep if asked["force"] or not point.run.finished(point.config["evaluation"])]
         print(f"{len(sweep)} runs in {folder}, {len(sweep) - len(missing)} of them finished before", flush=True)
-        together = max_batch_size or (1 if asked["fail_fast"] else max(1, len(missing)))
-        for first in range(0, len(missing), together):
-            batch = missing[first : first + together]
-            launched(launcher, [point.overrides for point in batch], first)
-            if asked["fail_fast"] and any(point.run.state == "failed" for point in batch):
-                break
-        show(folder, sweep)
+        show(folder, sweep, _run(missing, launcher, max_batch_size, asked["fail_fast"]))
 
 
-def launched(launcher: Launcher, jobs: Sequence[list[str]], first: int) -> list[Any]:
-    """What each job returned. UserError where the launcher lost its workers: what they finished is kept."""
+def _run(missing: list[Point], launcher: Launcher, max_batch_size: int | None, fail_fast: bool) -> dict[Path, str]:
+    """Launches the points; why some have no numbers, where their own status may not say it."""
+    causes: dict[Path, str] = {}
+    together = max_batch_size or (1 if fail_fast else max(1, len(missing)))
     try:
-        return [job.return_value for job in launcher.launch(jobs, initial_job_idx=first)]
+        with Watch([point.run for point in missing]):
+            for first in range(0, len(missing), together):
+                batch = missing[first : first + together]
+                outcomes = launched(launcher, [point.overrides for point in batch], first)
+                causes |= {p.run.path: o.error for p, o in zip(batch, outcomes, strict=True) if o.error}
+                if fail_fast and any(not point.run.finished(point.config["evaluation"]) for point in batch):
+                    break
+    except KeyboardInterrupt:
+        done = sum(point.run.finished(point.config["evaluation"]) for point in missing)
+        raise KeyboardInterrupt(f"{done} of the {len(missing)} runs were finished and are kept") from None
+    return causes
+
+
+def launched(launcher: Launcher, jobs: Sequence[list[str]], first: int) -> list[Outcome]:
+    """What became of each job. A launcher that lost its workers costs the numbers of its jobs, not the sweep."""
+    try:
+        returns = launcher.launch(jobs, initial_job_idx=first)
     except Exception as error:
-        cause = " ".join(str(error).split())[:300]
-        raise UserError(
-            f"{type(launcher).__name__} stopped ({type(error).__name__}: {cause}); what was finished is kept, and the "
-            "same command goes on"
-        ) from error
+        lost = f"{type(launcher).__name__} stopped ({sentence(error)[:300]}); the same command goes on"
+        return [Outcome(error=lost)] * len(jobs)
+    return [
+        Outcome(job._return_value or {})
+        if job.status == JobStatus.COMPLETED
+        else Outcome(error=sentence(job._return_value))
+        for job in returns
+    ]
 
 
 def checked(overrides: list[str]) -> list[Point]:
@@ -61,45 +87,50 @@ def writable(config: dict[str, Any]) -> Path:
     folder = Path(config["runs"]) / config["sweep"]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / f".{os.getpid()}").touch()
-        (folder / f".{os.getpid()}").unlink()
+        (folder / f".{os.getpid()}").write_bytes(bytes(4096))  # a full disk takes a name, but no content
     except OSError as error:
         raise UserError(
             f"runs={config['runs']} cannot be written: {error.strerror}; choose another with runs="
         ) from None
+    finally:
+        if folder.is_dir():
+            (folder / f".{os.getpid()}").unlink(missing_ok=True)
     return folder
 
 
-def show(folder: Path, sweep: list[Point]) -> None:
-    """The table of a sweep, or the numbers of a run; UserError where a run failed or was interrupted."""
+def show(folder: Path, sweep: list[Point], causes: dict[Path, str]) -> None:
+    """The table of a sweep, or the numbers of a run; UserError where a run has none, with its own cause or `causes`."""
     if len(sweep) > 1:
-        print(report.refresh(folder, force=True))
+        print(_table(folder))
     else:
         for name, value in sweep[0].run.metrics.items():
             print(f"  {name:40} {value:.6g}")
     print(f"TensorBoard: tensorboard --logdir {folder.parent}", flush=True)
-    if len(sweep) == 1 and sweep[0].run.state == "failed":
-        raise UserError(sweep[0].run.status["error"])
-    states = [(point, point.run.state) for point in sweep if point.run.path.exists()]
-    failed = [_failure(point) for point, state in states if state == "failed"]
-    interrupted = sum(state == "interrupted" for _, state in states)
-    causes = [f"{len(failed)} of {len(sweep)} runs failed, the others are kept:", *failed] if failed else []
-    if interrupted:
-        causes.append(f"{interrupted} of {len(sweep)} runs were interrupted: the same command goes on with them")
-    if causes:
-        raise UserError("\n".join(causes))
+    missing = [point for point in sweep if not point.run.finished(point.config["evaluation"])]
+    failures = [(point, cause) for point in missing if (cause := _cause(point.run, causes))]
+    if len(sweep) == 1 and failures:
+        raise UserError(failures[0][1])
+    lines = [f"  {p.run.path} ({' '.join(p.overrides)}): {cause}{_trace(p.run)}" for p, cause in failures]
+    heads = [f"{len(failures)} of {len(sweep)} runs failed, the others are kept:", *lines] if failures else []
+    failed = {point.run.path for point, _ in failures}
+    stopped = sum(p.run.path.exists() and p.run.state == "interrupted" for p in missing if p.run.path not in failed)
+    if stopped:
+        heads.append(f"{stopped} of {len(sweep)} runs were interrupted: the same command goes on with them")
+    if heads:
+        raise UserError("\n".join(heads))
 
 
-def _failure(point: Point) -> str:
-    run: Run = point.run
-    status = run.path / "status.json"
-    return f"  {run.path} ({' '.join(point.overrides)}): {run.status['error']} (traceback: {status})"
-
-
-@contextmanager
-def one_sentence() -> Iterator[None]:
-    """What a user can mend ends the program with a sentence; Ctrl-C with another."""
+def _table(folder: Path) -> str:
     try:
-        yield
-    except UserError as error:
-        sys.exit(f"error: {error}")
+        return report.refresh(folder, force=True)
+    except (UserError, OSError) as error:
+        return f"no table was made: {sentence(error)}"
+
+
+def _cause(run: Run, causes: dict[Path, str]) -> str | None:
+    """What the run's status says, or else what its job raised; None where it was interrupted."""
+    return (run.status_or_none.get("error") if run.state == "failed" else None) or causes.get(run.path)
+
+
+def _trace(run: Run) -> str:
+    return f" (traceback: {run.path / 'status.json'})" if "traceback" in run.status_or_none else ""

@@ -32,6 +32,12 @@ def folders() -> list[Path]:
     return found
 
 
+def groups() -> set[str]:
+    """The names of the config groups."""
+    found = {path.name for folder in folders() if folder.is_dir() for path in folder.iterdir() if path.is_dir()}
+    return (found | {"bottleneck"}) - {"hydra"}
+
+
 def options(group: str) -> set[str]:
     """The names of a group's options."""
     return {file.stem for folder in folders() for file in (folder / group).glob("*.yaml")}

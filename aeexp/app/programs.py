@@ -5,6 +5,7 @@ from omegaconf import DictConfig
 
 from aeexp.app import cli
 from aeexp.app.packages import CONFIGS
+from aeexp.app.sentences import one_sentence
 
 
 @hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="train")
@@ -14,7 +15,8 @@ def _train(config: DictConfig) -> dict[str, float]:
 
 @hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="evaluate")
 def _evaluate(config: DictConfig) -> None:
-    cli.evaluate(config)
+    with one_sentence():
+        cli.evaluate(config)
 
 
 def train() -> None:

@@ -1,6 +1,7 @@
 """Search by Optuna, with a journal on disk: it goes on after a kill, with neither a lost nor a repeated trial."""
 
 import hashlib
+import math
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,11 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import Trial, TrialState
 
-from aeexp.app.components import check
-from aeexp.app.multirun import launched, one_sentence, show, writable
-from aeexp.app.sweep import Point, parsed, points
+from aeexp.app.check import check
+from aeexp.app.multirun import launched, show, writable
+from aeexp.app.sentences import one_sentence
+from aeexp.app.sweep import Point, points
+from aeexp.app.words import parsed, quoted
 from aeexp.errors import UserError
 
 Dimension = CategoricalDistribution | FloatDistribution | IntDistribution
@@ -39,13 +42,13 @@ def search(
         asked = hashlib.sha256(repr((fixed, space, metric, direction)).encode()).hexdigest()[:8]
         study = _study(folder / "optuna.journal", asked, direction, seed)
         with _alone(folder):
-            _until(study, n_trials, at_once, space, fixed, launcher, metric)
+            causes = _until(study, n_trials, at_once, space, fixed, launcher, metric)
         done = study.get_trials(states=(TrialState.COMPLETE,))
         if done:
             best = study.best_trial
             words = " ".join(f"{key}={value}" for key, value in best.params.items())
             print(f"best of {len(done)} trials: {metric} {best.value:.6g} with {words}")
-        show(folder, [_point(fixed, trial.params) for trial in study.trials])
+        show(folder, [_point(fixed, trial.params) for trial in study.trials], causes)
 
 
 def _split(overrides: list[str]) -> tuple[dict[str, Dimension], list[str]]:
@@ -71,16 +74,21 @@ def _until(
     fixed: list[str],
     launcher: Launcher,
     metric: str,
-) -> None:
+) -> dict[Path, str]:
+    """Why some trials have no numbers, where their own status may not say it."""
+    causes: dict[Path, str] = {}
     while True:
         # a trial that was running when the program was killed is taken up again: its run goes on from its checkpoint
         waiting = [Trial(study, trial._trial_id) for trial in study.get_trials(states=(TrialState.RUNNING,))]
         fresh = min(at_once - len(waiting), n_trials - len(study.trials))
         trials = [*waiting, *(study.ask() for _ in range(fresh))]
         if not trials:
-            return
+            return causes
         jobs = [_words(fixed, {key: trial._suggest(key, of) for key, of in space.items()}) for trial in trials]
-        for trial, numbers in zip(trials, launched(launcher, jobs, trials[0].number), strict=True):
+        for trial, outcome in zip(trials, launched(launcher, jobs, trials[0].number), strict=True):
+            numbers = outcome.numbers
+            if outcome.error:
+                causes[_point(fixed, trial.params).run.path] = outcome.error
             if numbers and metric not in numbers:
                 raise UserError(
                     f"hydra.sweeper.metric={metric} is not measured; there are {', '.join(sorted(numbers))}"
@@ -110,10 +118,18 @@ def _alone(folder: Path) -> AbstractContextManager[Any]:
 def _distribution(override: Any) -> Dimension:
     value = override.value()
     if override.is_interval_sweep():
-        return FloatDistribution(value.start, value.end, log="log" in value.tags)
+        log = "log" in value.tags
+        if isinstance(value.start, int) and isinstance(value.end, int):  # int(interval(1,9))
+            return IntDistribution(value.start, value.end, log=log)
+        return FloatDistribution(value.start, value.end, log=log)
     if override.is_range_sweep():
-        steps = list(value.range())
-        return IntDistribution(int(steps[0]), int(steps[-1]), step=int(value.step))
+        n = math.ceil((value.stop - value.start) / value.step - 1e-9)  # values, the stop is not one of them
+        if n < 1:
+            raise UserError(f"{override.input_line} has no value: choose a stop beyond the start")
+        low, high = sorted((value.start, value.start + (n - 1) * value.step))
+        if all(isinstance(each, int) for each in (value.start, value.stop, value.step)):
+            return IntDistribution(low, high, step=abs(value.step))
+        return FloatDistribution(low, high, step=abs(value.step))
     return CategoricalDistribution(list(override.sweep_string_iterator()))
 
 
@@ -123,7 +139,12 @@ def _ends(of: Dimension) -> tuple[Any, Any]:
 
 
 def _words(fixed: list[str], params: dict[str, Any]) -> list[str]:
-    return [*fixed, *(f"{key}={value}" for key, value in params.items())]
+    return [*fixed, *(quoted(f"{key}={_text(value)}") for key, value in params.items())]
+
+
+def _text(value: Any) -> str:
+    """Without what adding up floats leaves behind: 0.3, not 0.30000000000000004."""
+    return f"{value:.12g}" if isinstance(value, float) else str(value)
 
 
 def _point(fixed: list[str], params: dict[str, Any]) -> Point:

@@ -2,11 +2,14 @@
 
 import io
 import os
+import shutil
+import sys
 import time
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import ProgressBar
 from torch.optim import Optimizer
@@ -29,14 +32,17 @@ from aeexp.training.progress import progress, quiet
 from aeexp.training.task import Task
 
 
-def train(run: Run, config: dict[str, Any]) -> None:
-    """Trains what is not trained, measures what is not measured, and keeps all of it in the run's directory."""
+def train(run: Run, config: dict[str, Any], alone: bool = True) -> None:
+    """Trains what is not trained, measures what is not measured, and keeps all of it in the run's directory.
+
+    `alone`: not in a sweep, which has a line for each of its runs, so that none of an epoch is printed.
+    """
     torch.manual_seed(config["seed"])
     task, data = _wired(config, config["threads"])
     if not run.trained:
         duplicate = run.duplicate()  # another row of the table, which is only measured otherwise
         if duplicate is None:
-            fit(run, config, task, data)
+            fit(run, config, task, data, progress() if alone or sys.stdout.isatty() else pl.Callback())
         else:
             run.copy_weights(duplicate)
         last = load(run.checkpoints / "last.ckpt") if trainable(task.model) else {}
@@ -56,17 +62,19 @@ def evaluate(run: Run, config: dict[str, Any], threads: int) -> None:
     measure(run, config, *_wired(config, threads))
 
 
-def fit(run: Run, config: dict[str, Any], task: Task, data: DataModule) -> None:
-    """Goes on from the last checkpoint, where there is one."""
+def fit(run: Run, config: dict[str, Any], task: Task, data: DataModule, shown: pl.Callback) -> None:
+    """Goes on from the last checkpoint, where one can be read. KeyboardInterrupt where Ctrl-C ended it."""
+    _discard_damaged(run)
     last = run.checkpoints / "last.ckpt"
     if not last.exists():
         task.model.initialize(data.train.batches(BATCH))
     if not trainable(task.model):
         write(run.checkpoints / f"{config['checkpoint']}.ckpt", packed({"state_dict": task.state_dict()}))
         return
-    # away with what was shown of epochs that come again
-    events.truncate(run.path, load(last)["global_step"] if last.exists() else 0)
-    shown = progress()
+    stored = load(last) if last.exists() else {"global_step": 0}
+    if last.exists():
+        print(f"{run.path} goes on from epoch {stored['epoch'] + 1}", flush=True)
+    events.truncate(run.path, stored["global_step"])  # away with what was shown of epochs that come again
     train_task(
         partial(build, config["trainer"], "trainer"),
         task,
@@ -83,6 +91,17 @@ def fit(run: Run, config: dict[str, Any], task: Task, data: DataModule) -> None:
         enable_progress_bar=isinstance(shown, ProgressBar),
         plugins=[WholeFiles()],
     )
+
+
+def _discard_damaged(run: Run) -> None:
+    """Removes a last checkpoint that cannot be read, so that the training starts again."""
+    last = run.checkpoints / "last.ckpt"
+    try:
+        if last.exists():
+            load(last)
+    except UserError as damage:
+        print(f"{damage.args[0].partition(': remove')[0]}: the training starts again", flush=True)
+        shutil.rmtree(run.checkpoints)
 
 
 def measure(run: Run, config: dict[str, Any], task: Task, data: DataModule) -> None:

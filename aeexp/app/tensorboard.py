@@ -23,7 +23,8 @@ from aeexp.errors import NotApplicable
 from aeexp.files import write
 from aeexp.report.collect import NOT_HYPERPARAMETERS, parameter
 from aeexp.runs import events
-from aeexp.runs.run import NOT_IDENTITY, SHOWN, Run
+from aeexp.runs.identity import NOT_IDENTITY, SHOWN
+from aeexp.runs.run import Run
 from aeexp.training import projector
 from aeexp.training.task import Task
 

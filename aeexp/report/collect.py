@@ -9,8 +9,9 @@ from typing import Any
 
 from aeexp.report.escape import from_csv
 from aeexp.runs import records
+from aeexp.runs.identity import identity
 from aeexp.runs.records import Damaged
-from aeexp.runs.run import Run, identity
+from aeexp.runs.run import Run
 
 # Overrides that are no hyperparameter: runs that differ in nothing else are the same row of a table.
 NOT_HYPERPARAMETERS = {

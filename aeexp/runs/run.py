@@ -7,16 +7,11 @@ checkpoints/  best.ckpt and last.ckpt;  figures/ *.png, *.wav;  TensorBoard's ev
 """
 
 import datetime
-import hashlib
-import json
 import os
 import platform
-import re
-import shutil
 import time
-import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -24,41 +19,18 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from aeexp.errors import UserError
-from aeexp.files import write, write_json, write_yaml
+from aeexp.files import remove, write, write_json, write_yaml
 from aeexp.runs import records
 from aeexp.runs.facts import environment, peak_memory
+from aeexp.runs.failures import failure, sentence
+from aeexp.runs.identity import identity_text, without_paths
 
-# What of a configuration decides no number of the training: names, places, and what is measured afterwards.
-NOT_IDENTITY = ("runs", "sweep", "force", "fail_fast", "evaluation", "table", "choices", "overrides")
-NOT_IDENTITY_OF_DATA = ("root",)
-NOT_IDENTITY_OF_SOURCE = ("cache",)
 LOCK = ".lock"
-SHOWN = ("experiment", "model", "data", "bottleneck", "seed")
+RECORDS = {"config.yaml": records.config, "status.json": records.status, "results.json": records.results}
 
 
 class Locked(Exception):
     """Another process works on this run."""
-
-
-def identity_text(config: dict[str, Any]) -> str:
-    """Everything that decides the trained weights, as text."""
-    kept = {key: value for key, value in config.items() if key not in NOT_IDENTITY}
-    kept["data"] = {key: value for key, value in kept["data"].items() if key not in NOT_IDENTITY_OF_DATA}
-    source = kept["data"].get("source", {})
-    kept["data"]["source"] = {key: value for key, value in source.items() if key not in NOT_IDENTITY_OF_SOURCE}
-    return json.dumps(kept, sort_keys=True)
-
-
-def identity(config: dict[str, Any]) -> str:
-    """Eight hexadecimal digits that stand for it."""
-    return hashlib.sha256(identity_text(config).encode()).hexdigest()[:8]
-
-
-def directory(config: dict[str, Any]) -> Path:
-    """<runs>/<sweep>/<readable name>-<identity>"""
-    shown = {**config["choices"], "bottleneck": config["bottleneck"]["dim"], "seed": f"s{config['seed']}"}
-    name = "-".join(str(shown[key]) for key in SHOWN if shown.get(key) not in (None, "null"))
-    return Path(config["runs"]) / config["sweep"] / re.sub(r"[^\w.-]", "_", f"{name}-{identity(config)}")
 
 
 def find(path: Path) -> list["Run"]:
@@ -80,12 +52,33 @@ class Run:
         return records.status(self.path)
 
     @property
+    def status_or_none(self) -> dict[str, Any]:
+        """As `status`; {} where the file is damaged."""
+        try:
+            return self.status
+        except records.Damaged:
+            return {}
+
+    @property
+    def ended(self) -> str | None:
+        """When it ended last; None while it runs, and before."""
+        return self.status_or_none.get("ended")
+
+    @property
     def state(self) -> str:
-        """The state in status.json; a run whose process was killed could not write there that it is interrupted."""
-        status = self.status
-        state = status.get("state", "interrupted")
+        """The state in status.json; a run whose process was killed could not write there that it is interrupted.
+
+        Without that file the results decide.
+        """
+        status = self.status_or_none
+        state = str(status.get("state", "completed" if self.trained else "interrupted"))
         gone = status.get("host") == platform.node() and not Path(f"/proc/{status.get('process')}").exists()
         return "interrupted" if state == "running" and gone and Path("/proc").exists() else state
+
+    def failed_with(self, error: BaseException) -> bool:
+        """Whether the status tells this failure."""
+        status = self.status_or_none
+        return status.get("state") == "failed" and status.get("error") == sentence(error)
 
     @property
     def results(self) -> dict[str, Any]:
@@ -93,7 +86,11 @@ class Run:
 
     @property
     def trained(self) -> bool:
-        return "training" in self.results
+        """Whether its results are there and can be read."""
+        try:
+            return "training" in self.results
+        except records.Damaged:
+            return False
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -125,7 +122,7 @@ class Run:
     def protocol(self, name: str, settings: dict[str, Any]) -> dict[str, Any] | None:
         """What a protocol gave with these settings, or None."""
         for entry in self.results.get("protocols", []):
-            if entry["protocol"] == name and _without_paths(entry["settings"]) == _without_paths(settings):
+            if entry["protocol"] == name and without_paths(entry["settings"]) == without_paths(settings):
                 return entry
         return None
 
@@ -136,7 +133,10 @@ class Run:
 
     def refuse_other(self, config: dict[str, Any]) -> None:
         """UserError where the directory holds a run of another configuration, so that nobody touches it."""
-        stored = self.config
+        try:
+            stored = self.config
+        except records.Damaged:
+            return  # it is written anew: the directory's name has the identity
         if stored and identity_text(stored) != identity_text(config):
             raise UserError(
                 f"{self.path} holds a run of another configuration, and is left alone: move it away, or choose another "
@@ -146,10 +146,19 @@ class Run:
     def clear(self) -> None:
         """Removes all but the lock."""
         for path in self.path.iterdir():
-            if path.is_dir():
-                shutil.rmtree(path)
-            elif path.name != LOCK:
-                path.unlink()
+            if path.name != LOCK:
+                remove(path)
+
+    def _discard_damaged(self) -> None:
+        """Removes records that cannot be read, so that what they held is made again."""
+        for name, read in RECORDS.items():
+            try:
+                read(self.path)
+            except records.Damaged as damage:
+                print(f"{damage}: it is made again")
+                remove(self.path / name)
+            except FileNotFoundError:
+                pass
 
     @contextmanager
     def working(self, config: dict[str, Any]) -> Iterator[None]:
@@ -163,36 +172,23 @@ class Run:
             self.refuse_other(config)
             if config["force"]:
                 self.clear()
-            write_yaml(self.path / "config.yaml", config)
-            started = time.perf_counter()
+            self._discard_damaged()
             begun = {"started": _now(), "host": platform.node(), "process": os.getpid(), **environment()}
+            write_yaml(self.path / "config.yaml", config)
             write_json(self.path / "status.json", {"state": "running", **begun})
-            end: dict[str, Any] = {"state": "completed"}
+            started = time.perf_counter()
             try:
                 yield
-            except Exception as error:
-                end = {"state": "failed", "error": _sentence(error), "traceback": traceback.format_exc()}
+            except BaseException as error:
+                with suppress(OSError):  # a status that cannot be written does not hide why the run ended
+                    self._end({**failure(error), **begun}, started)
                 raise
-            except BaseException:
-                end = {"state": "interrupted"}
-                raise
-            finally:
-                took = {"ended": _now(), "duration": time.perf_counter() - started, "peak_memory": peak_memory()}
-                write_json(self.path / "status.json", {**end, **begun, **took})
+            self._end({"state": "completed", **begun}, started)
 
-
-def _without_paths(node: Any) -> Any:
-    """A node without the places where data lie."""
-    if isinstance(node, dict):
-        places = NOT_IDENTITY_OF_DATA + NOT_IDENTITY_OF_SOURCE
-        return {key: _without_paths(value) for key, value in node.items() if key not in places}
-    return node
+    def _end(self, status: dict[str, Any], started: float) -> None:
+        took = {"ended": _now(), "duration": time.perf_counter() - started, "peak_memory": peak_memory()}
+        write_json(self.path / "status.json", {**status, **took})
 
 
 def _now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-
-
-def _sentence(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return text if type(error).__name__ == "UserError" else f"{type(error).__name__}: {text}"

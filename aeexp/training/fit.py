@@ -1,5 +1,6 @@
 """The one place that makes a Trainer and runs it."""
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ def fit(
 ) -> None:
     """Trains the task on `data` (datamodule, or train_dataloaders and val_dataloaders), from `checkpoint` if not None.
 
-    `make` gets the trainer's arguments. KeyboardInterrupt where the training was interrupted, which Lightning hides.
+    `make` gets the trainer's arguments. KeyboardInterrupt where Ctrl-C ended it.
     """
     trainer = make(
         enable_model_summary=False,
@@ -25,6 +26,8 @@ def fit(
         use_distributed_sampler=False,  # the data's own sampler shares the batches among processes
         **options,
     )
-    trainer.fit(task, **data, ckpt_path=checkpoint)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
+    try:
+        trainer.fit(task, **data, ckpt_path=checkpoint)
+    except SystemExit:  # Lightning's answer to Ctrl-C, after which it does not hear the next one
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        raise KeyboardInterrupt from None

@@ -19,7 +19,8 @@ from aeexp.app.components import make_data, make_model, make_task
 from aeexp.app.sweep import points, quoted
 from aeexp.app.tensorboard import group
 from aeexp.runs import events
-from aeexp.runs.run import Run, directory
+from aeexp.runs.identity import directory
+from aeexp.runs.run import Run
 from aeexp.training import projector
 from aeexp.training.checkpoints import Checkpoints
 from aeexp.training.task import Task

@@ -22,7 +22,7 @@ from aeexp.data.series import Series
 from aeexp.data.sources import CIFAR10, USPS, Facts
 from aeexp.data.speech import RATE, LogMel, Raw, SpokenDigits
 from aeexp.errors import UserError
-from aeexp.runs.run import identity
+from aeexp.runs.identity import identity
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 

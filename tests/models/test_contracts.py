@@ -20,7 +20,8 @@ from composing import (
     options,
 )
 
-from aeexp.app.components import check, make_model, trainable
+from aeexp.app.check import check
+from aeexp.app.components import make_model, trainable
 from aeexp.app.sweep import CONFIGS
 from aeexp.context.base import EvaluationContext
 from aeexp.errors import NotApplicable, UserError

@@ -12,7 +12,8 @@ from torch.distributions import Bernoulli, Independent, Normal, kl_divergence
 
 from aeexp import corruptions, initializations, likelihoods
 from aeexp.app.build import build
-from aeexp.app.components import check, make_model, make_task
+from aeexp.app.check import check
+from aeexp.app.components import make_model, make_task
 from aeexp.app.sweep import points
 from aeexp.codes import binary, vq
 from aeexp.codes.gaussian import Gaussian

@@ -13,7 +13,8 @@ from conftest import killed_once_it_has_a_checkpoint, same
 
 from aeexp import corruptions, initializations, likelihoods
 from aeexp.app.build import build
-from aeexp.app.components import check, make_model, make_task
+from aeexp.app.check import check
+from aeexp.app.components import make_model, make_task
 from aeexp.app.sweep import points
 from aeexp.codes import vq
 from aeexp.codes.identity import Identity

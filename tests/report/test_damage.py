@@ -17,7 +17,8 @@ from aeexp.report.report import Report
 from aeexp.report.sweep import announce, form, refresh
 from aeexp.report.thumbnails import thumbnail
 from aeexp.runs import events
-from aeexp.runs.run import Run, directory
+from aeexp.runs.identity import directory
+from aeexp.runs.run import Run
 
 RECORDS = ("config.yaml", "status.json", "results.json")
 DAMAGES = {
@@ -92,7 +93,7 @@ def test_two_runs_of_a_seed_that_differ_in_a_shown_key_are_two_cells_else_one_co
         content = yaml.safe_load(run.read_text())
         content["overrides"].pop("optimizer.lr", None)
         run.write_text(yaml.safe_dump(content))
-    twins = sorted(sweep.glob("vae-*-10-s0*/results.json"))
+    twins = sorted(sweep.glob("vae-*10*-s0*/results.json"))
     values = [json.loads(file.read_text())["protocols"][0]["metrics"]["probe/accuracy"] for file in twins]
     assert sorted(values) == [0.1, SEEDS[0]]
     for first, last, value in ((0, 1, values[1]), (1, 0, values[0])):

@@ -21,7 +21,8 @@ from aeexp.report import sweep as sweep_files
 from aeexp.report.report import Report
 from aeexp.report.spec import Spec
 from aeexp.report.sweep import announce, refresh
-from aeexp.runs.run import Run, directory
+from aeexp.runs.identity import directory
+from aeexp.runs.run import Run
 
 
 @pytest.fixture

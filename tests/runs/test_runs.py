@@ -11,7 +11,8 @@ import pytest
 
 from aeexp.errors import UserError
 from aeexp.files import read_json, read_yaml, write, write_json
-from aeexp.runs.run import Locked, Run, directory, find, identity
+from aeexp.runs.identity import directory, identity
+from aeexp.runs.run import Locked, Run, find
 
 CONFIG = {
     "runs": "runs",

@@ -1,0 +1,106 @@
+"""All of a run is built before the first run of a sweep, without reading data or touching memory.
+
+A sweep repeats itself: what two of its points share is built once.
+"""
+
+import json
+from functools import cache, lru_cache
+from typing import Any
+
+import torch
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
+
+from aeexp.app.build import build
+from aeexp.app.components import MODEL, make_data, make_model, make_task, trainable
+from aeexp.errors import UserError
+from aeexp.models.base import Autoencoder
+from aeexp.runs.identity import NOT_IDENTITY
+from aeexp.training.progress import quiet
+
+KNOWN = {
+    *("data", "corruption", "network", "bottleneck", "code", "likelihood", "initialization", "model"),
+    *("optimizer", "trainer", "schedule", "evaluation", "table"),
+    *("seed", "labels", "checkpoint", "runs", "sweep", "threads", "force", "fail_fast", "choices", "overrides"),
+}
+LARGEST_SEED = 2**32 - 1  # that numpy takes too
+
+
+def check(config: dict[str, Any]) -> None:
+    """UserError with what a constructor refused, or what nothing reads."""
+    unknown = sorted(set(config) - KNOWN)
+    if unknown:
+        raise UserError(f"nothing reads {', '.join(unknown)}: the configuration has {', '.join(sorted(KNOWN))}")
+    for word in config["overrides"]:
+        group, _, name = word.lstrip("+").partition(".")
+        if group == "evaluation" and name.split(".")[0] not in {"", *config["evaluation"]}:
+            raise UserError(f"{word} is of no chosen protocol: add it to evaluation=[{','.join(config['evaluation'])}]")
+    _check_numbers(config)
+    kept = {key: value for key, value in config.items() if key not in NOT_IDENTITY}
+    _check(json.dumps(_with_seed_zero({**kept, "evaluation": config["evaluation"]}, config["seed"])))
+
+
+def _check_numbers(config: dict[str, Any]) -> None:
+    if config["checkpoint"] not in ("best", "last"):
+        raise UserError(f"checkpoint={config['checkpoint']} is neither best nor last")
+    for key, value, least, most in (
+        ("seed", config["seed"], 0, LARGEST_SEED),
+        ("threads", config["threads"], 1, None),
+        ("trainer.max_epochs", config["trainer"].get("max_epochs", 1), 1, None),
+    ):
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise UserError(f"{key} is {value!r}, but it should be int")
+        if value < least or (most is not None and value > most):
+            raise UserError(f"{key} is {value}: choose {f'{least} to {most}' if most else f'at least {least}'}")
+
+
+def _with_seed_zero(node: Any, seed: int, name: str = "") -> Any:
+    """Runs that differ in the seed alone are one."""
+    if isinstance(node, dict):
+        return {key: _with_seed_zero(value, seed, key) for key, value in node.items()}
+    return 0 if name.rpartition("_")[2] == "seed" and node == seed else node
+
+
+@cache
+def _check(text: str) -> None:
+    config = json.loads(text)
+    shape = _check_data(json.dumps(config["data"]))
+    model = _model(json.dumps({name: config[name] for name in MODEL}), shape)
+    with torch.device("meta"):
+        task = make_task(config, model)
+        if trainable(model):
+            try:
+                task.configure_optimizers()
+            except (TypeError, ValueError) as error:
+                raise UserError(f"optimizer: {error}") from None
+    _check_trainer(json.dumps(config["trainer"]))
+    for group in ("schedule", "evaluation"):
+        for name, node in config[group].items():
+            _build(json.dumps(node), f"{group}.{name}")
+
+
+@cache
+def _check_data(node: str) -> tuple[int, ...]:
+    data = make_data({"data": json.loads(node)})
+    data.prepare_data()
+    return data.shape
+
+
+@lru_cache(maxsize=64)
+def _model(parts: str, shape: tuple[int, ...]) -> Autoencoder:
+    with torch.device("meta"):
+        return make_model(json.loads(parts), shape)
+
+
+@cache
+def _build(node: str, where: str) -> None:
+    build(json.loads(node), where)
+
+
+@cache
+def _check_trainer(node: str) -> None:
+    """UserError where this machine lacks what the trainer asks for."""
+    quiet()
+    try:
+        build(json.loads(node), "trainer", logger=False, enable_checkpointing=False, enable_progress_bar=False)
+    except MisconfigurationException as error:
+        raise UserError(f"trainer: {error}") from None

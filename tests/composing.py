@@ -20,9 +20,9 @@ PROTOCOLS = sorted(set(options("evaluation")) - {"all"})
 BASELINES = {"pca", "pixels", "random"}
 PARTS = [
     f"{group}={option}"
-    for group in ("network", "code", "likelihood", "corruption", "initialization", "optimizer", "bottleneck")
+    for group in ("network", "code", "likelihood", "corruption", "initialization", "optimizer")
     for option in options(group)
-]
+] + [f"bottleneck={size}" for size in (1, 2, 24)]
 
 
 @cache

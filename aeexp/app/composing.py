@@ -28,7 +28,7 @@ def composed(name: str, overrides: list[str]) -> DictConfig:
         with started:
             return compose(name, overrides, return_hydra_config=True)
     except (HydraException, OmegaConfBaseException, ValueError) as error:
-        raise UserError(sentence(error) + _nearest(name, overrides, str(error))) from None
+        raise UserError(sentence(error).rstrip(".") + _nearest(name, overrides, str(error))) from None
 
 
 def _nearest(name: str, overrides: list[str], error: str) -> str:

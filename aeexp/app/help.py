@@ -5,10 +5,10 @@ import shutil
 import textwrap
 
 from aeexp.app.packages import folders, options
+from aeexp.app.words import NUMBERS
 
 GROUP = re.compile(r"^  - (\w+): (.*?)\s+# (.*)$", re.M)  # of the defaults list: name, default, meaning
 KEY = re.compile(r"^(\w+): (.*?)\s+# (.*)$", re.M)
-NUMBERS = {"bottleneck": "any whole number from 1"}
 
 
 def overview(commands: dict[str, str]) -> str:

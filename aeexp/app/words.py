@@ -16,7 +16,7 @@ from aeexp.errors import UserError
 from aeexp.runs.identity import NOT_IDENTITY, short
 
 WHOLE_NUMBER, QUOTED = re.compile(r"(?<![\w.'-])(\d+)(?![\w.'])"), r"'\1'"
-NUMBERED = {"bottleneck"}  # every whole number from 1 is an option: hydra_plugins.aeexp_configs
+NUMBERS = {"bottleneck": "any whole number from 1"}  # groups without files: hydra_plugins.aeexp_configs
 # What Hydra's plugins need: the module, and the extra that installs it.
 PLUGINS = {
     "hydra/launcher": {
@@ -37,6 +37,8 @@ def read(word: str) -> str:
         if word.startswith(old):
             print(f"{old} is called {new} now, and will not be understood in the next version", file=sys.stderr)
             word = new + word.removeprefix(old)
+    if word.startswith("~"):
+        raise UserError(f"{word} takes away what every run has: choose another value, as {word[1:].split('=')[0]}=...")
     check_options(word)
     return readable(quoted(word))
 
@@ -44,7 +46,7 @@ def read(word: str) -> str:
 def quoted(argument: str) -> str:
     """bottleneck=1,10 -> bottleneck='1','10': Hydra takes the name of a group's option for text only when quoted."""
     key, equals, value = argument.partition("=")
-    if not (equals and (key in NUMBERED or options(key))) or "(" in value:
+    if not (equals and (key in NUMBERS or options(key))) or "(" in value:
         return argument
     return f"{key}={WHOLE_NUMBER.sub(QUOTED, value)}"
 
@@ -70,7 +72,7 @@ def check_options(argument: str) -> None:
         raise UserError(f"{argument} needs what is not installed: pip install 'aeexp[{plugins[value][1]}]'")
     if key == "hydra.job.chdir" and value.lower() == "true":
         raise UserError("hydra.job.chdir=true is refused: choose runs= for another folder, and leave it false")
-    if not equals or not (known or key in NUMBERED) or "(" in value:
+    if not equals or not (known or key in NUMBERS) or "(" in value:
         return
     for option in re.split(r"[\s,\[\]'\"]+", value):
         if option and option != "null" and option not in known:
@@ -78,7 +80,7 @@ def check_options(argument: str) -> None:
 
 
 def _no_option(key: str, option: str, known: set[str]) -> None:
-    if key not in NUMBERED:
+    if key not in NUMBERS:
         raise UserError(f"{key}={option} does not exist: {did_you_mean(option, known)}there are {_listed(known)}")
     if not option.isdigit() or option.startswith("0"):
         raise UserError(f"{key}={option} does not exist: choose a whole number from 1, as {key}=32")

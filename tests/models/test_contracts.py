@@ -36,7 +36,7 @@ def batch():
 
 def test_every_group_has_options():
     assert {group: len(options(group)) for group in GROUPS if len(options(group)) < 1} == {}
-    assert set(GROUPS) >= {"data", "model", "code", "network", "bottleneck", "likelihood", "evaluation", "table"}
+    assert set(GROUPS) >= {"data", "model", "code", "network", "likelihood", "evaluation", "table"}
     assert len(MODELS) >= 12
     assert len(PARTS) >= 25
 

@@ -457,8 +457,7 @@ def fitted(place, *words, name="beta", epochs=4, kill_in=None):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Task, "on_train_epoch_start", start)
-        patch.setattr(session, "progress", lambda: seen)
-        session.fit(Run(place), config, task, data)
+        session.fit(Run(place), config, task, data, seen)
     return task, seen
 
 

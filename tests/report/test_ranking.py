@@ -13,7 +13,8 @@ from aeexp.report.cells import Cell
 from aeexp.report.report import Report
 from aeexp.report.spec import Metric
 from aeexp.report.sweep import announce
-from aeexp.runs.run import Run, directory
+from aeexp.runs.identity import directory
+from aeexp.runs.run import Run
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from aeexp.errors import UserError
+from aeexp.report.choice import selected
 from aeexp.report.collect import DAMAGED, DASH, Row, Runs, collect
 from aeexp.report.duplicates import one_run_a_seed
 from aeexp.report.forms import latex, markdown, tidy_csv, wide_csv
@@ -31,11 +32,12 @@ class Report:
         wanted: dict[str, set[str]] = {}
         for key, _, values in (text.partition("=") for text in where):
             wanted.setdefault(key, set()).update(values.split(","))
-        runs = collect(folder, [*spec.keys, *by, *wanted])
+        runs = collect(folder, [*spec.keys, *spec.chosen, *by, *wanted])
         for key in [*by, *wanted]:
             _check_key(key, runs)
         rows = [row for row in runs.rows if all(row[key] in values for key, values in wanted.items())]
         _check_values(wanted, runs.rows, rows)
+        rows, self.choices = selected(rows, spec.keys, spec.choose) if spec.choose else (rows, [])
         spec = replace(_arranged(spec, rows, runs.varied, by), metrics=_metrics(spec.metrics, rows, metrics))
         self.spec = spec if node else replace(spec, baselines=_baselines(rows, spec.rows[0], runs))
         self.rows, self.repeated = one_run_a_seed(folder, rows, self.spec.keys, runs)
@@ -51,10 +53,10 @@ class Report:
 
     @property
     def notes(self) -> list[str]:
-        """The table's own, its sources as far as one of their values is shown, and runs that do not count."""
+        """The table's own, the chosen values, the sources of what is shown, and runs that do not count."""
         shown = {str(entry["source"]) for entry in self.spec.published}
         sources = [f"[{number}] {source}" for number, source in self.spec.sources.items() if str(number) in shown]
-        return [*self.spec.notes, *sources, *self.repeated]
+        return [*self.spec.notes, *self.choices, *sources, *self.repeated]
 
     def troubles(self) -> list[str]:
         """What keeps the table from being complete: unfinished, failed and damaged runs."""
@@ -80,7 +82,7 @@ class Report:
             "table.md": self.form("markdown"),
             "table.csv": self.form("csv"),
             "table.tex": self.form("latex"),
-            "runs.csv": tidy_csv(self.rows, self.spec.keys),
+            "runs.csv": tidy_csv(self.rows, [*self.spec.keys, *self.spec.chosen]),
         }
         if pictures and any(row["metric"] for row in self.rows):
             from aeexp.report.figure import pictures_of
@@ -91,7 +93,7 @@ class Report:
 
 def _arranged(spec: Spec, rows: list[Row], varied: list[str], by: Sequence[str]) -> Spec:
     """The spec with a line or a column for everything that varies, so that a cell is of one configuration."""
-    extra = [key for key in varied if key not in spec.keys and _varies(key, rows)]
+    extra = [key for key in varied if key not in [*spec.keys, *spec.chosen] and _varies(key, rows)]
     if by:
         others = [key for key in dict.fromkeys([*spec.columns, *spec.rows, *extra]) if key not in by]
         return replace(spec, rows=list(by), columns=[key for key in others if _varies(key, rows)])

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from aeexp.errors import UserError
+from aeexp.report.choice import Choice
 
 # The direction of a metric about which the table says nothing. Nats are not here: two likelihoods' do not compare.
 DIRECTIONS = {"accuracy": "higher", "psnr": "higher", "ssim": "higher", "squared_error": "lower"}
@@ -48,6 +49,7 @@ class Spec:
     average: str | None = None  # a key, over whose values a last line is the mean
     curve: bool = False  # the metrics over the first of the columns' keys
     pareto: list[str] = field(default_factory=list)  # two metrics to draw against each other
+    choose: Choice | None = None  # what of each model is chosen on validation data
     order: dict[str, list[str]] = field(default_factory=dict)  # of a key's values
 
     @classmethod
@@ -60,11 +62,16 @@ class Spec:
             raise UserError(f"table.pareto={node['pareto']}: give two of {', '.join(node['metrics'])}")
         order = {key: list(map(str, values)) for key, values in node.get("sweep", {}).items()}
         kept = {key: value for key, value in node.items() if key not in ELSEWHERE}
-        return cls(**{**kept, "metrics": metrics, "order": order})
+        return cls(**{**kept, "metrics": metrics, "order": order, "choose": Choice.of(node.get("choose"))})
 
     @property
     def keys(self) -> list[str]:
         return [*self.rows, *self.columns]
+
+    @property
+    def chosen(self) -> list[str]:
+        """The keys whose values are chosen on validation data."""
+        return self.choose.keys if self.choose else []
 
 
 def _check_names(cls: type, given: dict[str, Any], where: str) -> None:

@@ -61,6 +61,7 @@ SCHEMAS: dict[str, Any] = {
         "sources": dict,
         "published": [{"where": dict, "metric": str, "value": _number}],
         "sweep": {EVERY: list},
+        "choose": {"metric": str, "grid": {EVERY: {EVERY: list}}},
         "expected": [dict],
     },
 }

@@ -49,7 +49,9 @@ def _side_by_side(jobs: list[list[str]], slots: int) -> list[JobReturn]:
     from aeexp.app.cli import train_point
 
     # spawned, not forked: a fork of a process that runs threads, or that has used a GPU, is not safe
-    pool = ProcessPool(slots, initializer=_begin, initargs=(os.getpid(), sys.path), context=multiprocessing.get_context("spawn"))
+    pool = ProcessPool(
+        slots, initializer=_begin, initargs=(os.getpid(), sys.path), context=multiprocessing.get_context("spawn")
+    )
     try:
         waiting = [pool.schedule(train_point, (words,)) for words in jobs]
         done = []

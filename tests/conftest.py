@@ -22,7 +22,7 @@ def program():
 
     def run(script, *words, **environment):
         command = [sys.executable, *([script] if script.endswith(".py") else ["-m", script]), *words]
-        variables = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "120", **environment}
+        variables = {**os.environ, "AEEXP_JOBS": "1", "OMP_NUM_THREADS": "1", "COLUMNS": "120", **environment}
         return subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=600)
 
     return run

@@ -20,7 +20,7 @@ from aeexp.training.progress import quiet
 KNOWN = {
     *("data", "corruption", "network", "bottleneck", "code", "likelihood", "initialization", "model"),
     *("optimizer", "trainer", "schedule", "evaluation", "table"),
-    *("seed", "labels", "checkpoint", "runs", "sweep", "threads", "force", "fail_fast", "choices", "overrides"),
+    *("seed", "labels", "checkpoint", "runs", "sweep", "threads", "jobs", "force", "fail_fast", "choices", "overrides"),
 }
 LARGEST_SEED = 2**32 - 1  # that numpy takes too
 
@@ -45,6 +45,7 @@ def _check_numbers(config: dict[str, Any]) -> None:
     for key, value, least, most in (
         ("seed", config["seed"], 0, LARGEST_SEED),
         ("threads", config["threads"], 1, None),
+        ("jobs", 1 if config["jobs"] is None else config["jobs"], 1, None),
         ("trainer.max_epochs", config["trainer"].get("max_epochs", 1), 1, None),
     ):
         if not isinstance(value, int) or isinstance(value, bool):

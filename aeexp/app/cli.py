@@ -12,7 +12,7 @@ from aeexp.app import words
 from aeexp.app.composing import composed, plain, settled
 from aeexp.app.help import of_program
 from aeexp.app.sentences import one_sentence
-from aeexp.app.sweep import for_each_point, with_table
+from aeexp.app.sweep import for_each_point, points, with_table
 from aeexp.errors import UserError
 from aeexp.runs.failures import sentence
 from aeexp.runs.identity import directory
@@ -46,9 +46,10 @@ def _unnamed(overrides: list[str]) -> bool:
 
 
 def _single(overrides: list[str]) -> None:
+    sweep = list(points("train", overrides))  # a misspelt word is refused before torch is imported
     from aeexp.app.multirun import checked, show, writable
 
-    (point,) = checked(overrides)
+    (point,) = checked(sweep)
     folder = writable(point.config)
     causes: dict[Path, str] = {}
     try:
@@ -61,6 +62,12 @@ def _single(overrides: list[str]) -> None:
 def train(config: DictConfig) -> dict[str, float]:
     """One run of a sweep; its metrics and those of its best epoch."""
     return train_one(settled(config, HydraConfig.get()), alone=False)
+
+
+def train_point(overrides: list[str]) -> dict[str, float]:
+    """The run of a sweep that these overrides describe, as a worker process gets it."""
+    (point,) = points("train", overrides)
+    return train_one(point.config, alone=False)
 
 
 def train_one(values: dict[str, Any], alone: bool = True) -> dict[str, float]:

@@ -11,6 +11,7 @@ from hydra.plugins.launcher import Launcher
 
 from aeexp import report
 from aeexp.app.check import check
+from aeexp.app.selection import phases
 from aeexp.app.sentences import one_sentence
 from aeexp.app.sweep import Point, points
 from aeexp.app.watch import Watch
@@ -30,14 +31,26 @@ class Outcome:
 def grid(overrides: list[str], launcher: Launcher, max_batch_size: int | None) -> None:
     """Runs what is missing of a sweep, `max_batch_size` points (null: all) handed to the launcher together."""
     with one_sentence():
-        sweep = checked(overrides)
+        sweep = list(points("train", overrides))
         asked = sweep[0].config
+        launches = phases(sweep)
+        runs = checked(next(launches))
         folder = writable(asked)
         if asked["table"] is not None:
             report.announce(folder, asked["table"], [point.config for point in sweep])
-        missing = [point for point in sweep if asked["force"] or not point.run.finished(point.config["evaluation"])]
-        print(f"{len(sweep)} runs in {folder}, {len(sweep) - len(missing)} of them finished before", flush=True)
-        show(folder, sweep, _run(missing, launcher, max_batch_size, asked["fail_fast"]))
+        causes = _launch_missing(runs, folder, launcher, max_batch_size)
+        for confirming in launches:
+            causes |= _launch_missing(checked(confirming), folder, launcher, max_batch_size)
+            runs += confirming
+        show(folder, runs, causes)
+
+
+def _launch_missing(runs: list[Point], folder: Path, launcher: Launcher, max_batch_size: int | None) -> dict[Path, str]:
+    """Launches the runs that are not finished; why some have no numbers, where their own status may not say it."""
+    missing = [p for p in runs if p.config["force"] or not p.run.finished(p.config["evaluation"])]
+    if runs:
+        print(f"{len(runs)} runs in {folder}, {len(runs) - len(missing)} of them finished before", flush=True)
+    return _run(missing, launcher, max_batch_size, bool(runs) and runs[0].config["fail_fast"])
 
 
 def _run(missing: list[Point], launcher: Launcher, max_batch_size: int | None, fail_fast: bool) -> dict[Path, str]:
@@ -73,9 +86,8 @@ def launched(launcher: Launcher, jobs: Sequence[list[str]], first: int) -> list[
     ]
 
 
-def checked(overrides: list[str]) -> list[Point]:
-    """Every point of the command line. UserError where one of them cannot be run."""
-    sweep = list(points("train", overrides))
+def checked(sweep: list[Point]) -> list[Point]:
+    """These points. UserError where one of them cannot be run."""
     for point in sweep:
         check(point.config)
         point.run.refuse_other(point.config)

@@ -21,6 +21,7 @@ NUMBERS = {"bottleneck": "any whole number from 1"}  # groups without files: hyd
 PLUGINS = {
     "hydra/launcher": {
         "basic": ("hydra", ""),
+        "processes": ("pebble", ""),
         "joblib": ("hydra_plugins.hydra_joblib_launcher", "joblib"),
         "submitit_local": ("hydra_plugins.hydra_submitit_launcher", "submitit"),
         "submitit_slurm": ("hydra_plugins.hydra_submitit_launcher", "submitit"),

@@ -22,6 +22,7 @@ NOT_HYPERPARAMETERS = {
     "table",
     "evaluation",
     "threads",
+    "jobs",
     "data.root",
     "seed",
 }

@@ -39,6 +39,14 @@ def peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
+def ended(process: Any) -> bool:
+    """Whether a process of this machine is gone, or waits for nothing but its parent to look at it."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] in ("Z", "X")
+    except OSError:
+        return True
+
+
 def _git(*words: str) -> str | None:
     """What git says of this project; None where there is no git, or no checkout."""
     try:

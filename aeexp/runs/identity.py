@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 # What of a configuration decides no number of the training: names, places, and what is measured afterwards.
-NOT_IDENTITY = ("runs", "sweep", "threads", "force", "fail_fast", "evaluation", "table", "choices", "overrides")
+NOT_IDENTITY = ("runs", "sweep", "threads", "jobs", "force", "fail_fast", "evaluation", "table", "choices", "overrides")
 NOT_IDENTITY_OF = {"data": ("root",), "source": ("cache",), "trainer": ("enable_progress_bar", "enable_model_summary")}
 SHOWN = ("experiment", "model", "data", "bottleneck")
 FRACTION_OR_COUNT = ("labels", "val", "test")  # 1.0 is all of them, 1 is one

@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 from aeexp.errors import UserError
 from aeexp.files import remove, write, write_json, write_yaml
 from aeexp.runs import records
-from aeexp.runs.facts import environment, peak_memory
+from aeexp.runs.facts import ended, environment, peak_memory
 from aeexp.runs.failures import failure, sentence
 from aeexp.runs.identity import identity_text, without_paths
 
@@ -72,8 +72,8 @@ class Run:
         """
         status = self.status_or_none
         state = str(status.get("state", "completed" if self.trained else "interrupted"))
-        gone = status.get("host") == platform.node() and not Path(f"/proc/{status.get('process')}").exists()
-        return "interrupted" if state == "running" and gone and Path("/proc").exists() else state
+        here = status.get("host") == platform.node() and Path("/proc").exists()
+        return "interrupted" if state == "running" and here and ended(status.get("process")) else state
 
     def failed_with(self, error: BaseException) -> bool:
         """Whether the status tells this failure."""

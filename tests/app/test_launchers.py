@@ -35,9 +35,9 @@ def alone(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
+@pytest.mark.parametrize("launcher", ["processes", "joblib", "submitit_local"])
 def test_processes_on_this_machine_make_the_same_table(program, tmp_path, alone, launcher):
-    words = [f"hydra/launcher={launcher}", "hydra.sweeper.max_batch_size=2", f"runs={tmp_path}"]
+    words = [f"hydra/launcher={launcher}", "hydra.sweeper.max_batch_size=2", "jobs=2", f"runs={tmp_path}"]
     done = program("train.py", *SWEEP, *words)
     assert done.returncode == 0, done.stderr
     assert tidy(tmp_path) == tidy(alone)

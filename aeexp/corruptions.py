@@ -1,6 +1,10 @@
-"""What the encoder sees instead of x. Each maps (B, *shape) to the same shape; the identity in eval mode."""
+"""Corruptions x -> x~, what the encoder sees instead of x: noise, and tasks such as inpainting and colouring.
+
+A corruption always corrupts. The objective applies it, in training and in validation; encode and reconstruct do not.
+"""
 
 from abc import ABC, abstractmethod
+from math import inf
 
 import torch
 from torch import Tensor, nn
@@ -10,31 +14,33 @@ from aeexp.errors import UserError
 
 
 class Corruption(nn.Module, ABC):
+    identity: bool = False  # whether x~ = x
+
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
-        """(B, *shape) -> x~ of the same shape, the identity in eval mode. UserError where it cannot read this shape."""
+        """(B, *shape) -> x~ of the same shape. UserError where it cannot read this shape."""
 
 
 class Uncorrupted(Corruption):
     """x~ = x"""
+
+    identity = True
 
     def forward(self, x: Tensor) -> Tensor:
         return x
 
 
 class Gaussian(Corruption):
-    """x~ = x + scale * std * eps, eps ~ N(0, I), clipped to [0, scale]. Vincent et al. (2010), section 3.3."""
+    """x~ = x + scale * std * eps, eps ~ N(0, I). Vincent et al. (2010), section 3.3. `clip`: to [0, scale]."""
 
-    def __init__(self, std: float, scale: float) -> None:
+    def __init__(self, std: float, scale: float, clip: bool) -> None:
         super().__init__()
         if std < 0:
             raise UserError(f"corruption.std is a standard deviation, at least 0, but got {std}")
-        self.std, self.scale = std, scale
+        self.std, self.scale, self.range = std, scale, (0.0, scale) if clip else (-inf, inf)
 
     def forward(self, x: Tensor) -> Tensor:
-        if not self.training:
-            return x
-        return (x + self.scale * self.std * torch.randn_like(x)).clamp(0, self.scale)
+        return (x + self.scale * self.std * torch.randn_like(x)).clamp(*self.range)
 
 
 class Masking(Corruption):
@@ -45,7 +51,7 @@ class Masking(Corruption):
         self.fraction = _probability(fraction)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x * (torch.rand_like(x) >= self.fraction) if self.training else x
+        return x * (torch.rand_like(x) >= self.fraction)
 
 
 class SaltAndPepper(Corruption):
@@ -56,28 +62,24 @@ class SaltAndPepper(Corruption):
         self.fraction, self.scale = _probability(fraction), scale
 
     def forward(self, x: Tensor) -> Tensor:
-        if not self.training:
-            return x
         u = torch.rand_like(x)
         pepper_or_salt = self.scale * (u < self.fraction / 2)
         return torch.where(u < self.fraction, pepper_or_salt, x)
 
 
 class WhiteNoise(Corruption):
-    """x~ = x + noise at `decibels` = 10 log10(P_x / P_noise), P_x the variance of each example; clipped to [0, scale].
+    """x~ = x + noise at `decibels` = 10 log10(P_x / P_noise), P_x the variance of each example.
 
     Denoising of sound, where how loud an example is tells nothing of it.
     """
 
-    def __init__(self, decibels: float, scale: float) -> None:
+    def __init__(self, decibels: float, scale: float, clip: bool) -> None:
         super().__init__()
-        self.ratio, self.scale = 10 ** (-decibels / 20), scale
+        self.ratio, self.range = 10 ** (-decibels / 20), (0.0, scale) if clip else (-inf, inf)
 
     def forward(self, x: Tensor) -> Tensor:
-        if not self.training:
-            return x
         std = x.flatten(1).std(1, correction=0).view(-1, *[1] * (x.dim() - 1))
-        return (x + self.ratio * std * torch.randn_like(x)).clamp(0, self.scale)
+        return (x + self.ratio * std * torch.randn_like(x)).clamp(*self.range)
 
 
 class Blocks(Corruption):
@@ -95,8 +97,6 @@ class Blocks(Corruption):
             raise UserError(f"corruption.count is the number of blocks, at least 1, but got {count}")
 
     def forward(self, x: Tensor) -> Tensor:
-        if not self.training:
-            return x
         hidden = torch.zeros(len(x), *x.shape[1:], dtype=torch.bool, device=x.device)
         for _ in range(self.count):
             block = torch.ones_like(hidden)
@@ -128,7 +128,7 @@ class Gray(Corruption):
                 f"corruption=gray needs images of 1 or 3 channels, but the data's shape is {tuple(x.shape[1:])}: "
                 "choose another corruption, or a data set of images"
             )
-        if not self.training or x.shape[1] == 1:
+        if x.shape[1] == 1:
             return x
         weights = x.new_tensor([0.299, 0.587, 0.114])
         return torch.einsum("bchw,c->bhw", x, weights)[:, None].expand_as(x)
@@ -148,8 +148,6 @@ class Coarse(Corruption):
         self.factor = factor
 
     def forward(self, x: Tensor) -> Tensor:
-        if not self.training:
-            return x
         for axis in (2, 3) if x.dim() == 4 else (1,):
             last = x.movedim(axis, -1)
             factor = min(self.factor, last.shape[-1])

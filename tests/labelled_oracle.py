@@ -7,6 +7,7 @@ from torch import nn
 
 from aeexp.context.base import EvaluationContext
 from aeexp.context.latent_samplers import GaussianMixtureDensity
+from aeexp.corruptions import Uncorrupted
 from aeexp.data.examples import Examples
 from aeexp.errors import NotApplicable
 from aeexp.models.base import Autoencoder
@@ -22,7 +23,8 @@ class Oracle(Autoencoder):
 
     def __init__(self, code, image=lambda x: x):
         super().__init__()
-        self.code, self.image, self.prior = code, image, NoPrior()
+        self.code, self.image = code, image
+        self.prior, self.corruption = NoPrior(), Uncorrupted()
 
     def initialize(self, batches):
         pass

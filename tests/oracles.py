@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from aeexp.context.base import EvaluationContext
+from aeexp.corruptions import Uncorrupted
 from aeexp.data.examples import Examples
 from aeexp.models.base import Autoencoder
 from aeexp.priors import NoPrior
@@ -19,6 +20,7 @@ class Oracle(Autoencoder):
 
     def __init__(self, wide=PIXELS, gain=None, prior=None):
         super().__init__()
+        self.corruption = Uncorrupted()
         self.wide, self.gain, self.prior = wide, torch.ones(wide) if gain is None else gain, prior or NoPrior()
 
     def initialize(self, batches):

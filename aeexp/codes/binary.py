@@ -3,7 +3,7 @@
     mean = bits = 1[p > 1/2],    d bits / d a := d p / d a
 
 so `mean` is 0 or 1 whatever the training, and what learns through it learns through the sigmoid (straight-through).
-They differ in what the decoder reads in training.
+They differ in z, what the decoder reads in the objective.
 """
 
 from abc import abstractmethod
@@ -44,8 +44,8 @@ class Rounded(Binary):
 class Noisy(Binary):
     """Salakhutdinov and Hinton (2009), Semantic hashing:  z = sigmoid(a + std eps),  eps ~ N(0, I)
 
-    in training, which drives a away from 0, where the noise costs information; the bits elsewhere. Their noise is
-    the same for an example in every epoch, here it is drawn anew.
+    which drives a away from 0, where the noise costs information. Their noise is the same for an example in every
+    epoch, here it is drawn anew.
     """
 
     def __init__(self, in_features: int, dim: int, std: float) -> None:
@@ -55,19 +55,17 @@ class Noisy(Binary):
         self.std = std
 
     def read(self, a: Tensor, p: Tensor) -> Tensor:
-        if self.training:
-            return torch.sigmoid(a + self.std * torch.randn_like(a))
-        return straight_through(p > 0.5, p)
+        return torch.sigmoid(a + self.std * torch.randn_like(a))
 
 
 class StraightThrough(Binary):
     """Bengio, Leonard and Courville (2013), Estimating or propagating gradients through stochastic neurons.
 
-    z ~ Bernoulli(p) in training, the bits elsewhere; the gradient passes as if z were p.
+    z ~ Bernoulli(p); the gradient passes as if z were p.
     """
 
     def read(self, a: Tensor, p: Tensor) -> Tensor:
-        return straight_through(torch.rand_like(p) < p if self.training else p > 0.5, p)
+        return straight_through(torch.rand_like(p) < p, p)
 
 
 def straight_through(value: Tensor, p: Tensor) -> Tensor:

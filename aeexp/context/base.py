@@ -94,7 +94,7 @@ class EvaluationContext:
         x, restored = batch.x, self.model.reconstruct(*batch)
         error = (x - restored).square().flatten(1).sum(1)
         alike = ssim(restored, x, self.data.scale) if x.dim() == 4 else torch.full_like(error, nan)
-        return torch.stack([error, self.model.loss(batch).terms["recon"], alike], dim=1).double()  # (B, 3)
+        return torch.stack([error, self.model.clean_loss(batch).terms["recon"], alike], dim=1).double()  # (B, 3)
 
 
 def refuse_without_labels(*parts: Examples) -> None:

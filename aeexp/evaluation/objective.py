@@ -10,7 +10,7 @@
     nll_sampled_code_<part>     the same of one sample z ~ q(z | x)
     elbo_<part>                 log p(x | z) + log p(z) - log q(z | x) of this sample, without weights such as beta
 
-in eval mode, so on uncorrupted examples, averaged over at most `examples` of each part, drawn from `seed`. A model
+on uncorrupted examples, averaged over at most `examples` of each part, drawn from `seed`. A model
 whose code has no distribution q(z | x) has neither a sampled code nor an ELBO; one without a decoder of codes, no nll.
 A term of a whole batch is averaged over batches of BATCH.
 """
@@ -56,7 +56,7 @@ class Objective:
 
 def quantities(model: Autoencoder, batch: Batch) -> dict[str, Tensor]:
     """By name, (B,) or ()"""
-    loss = model.loss(batch)
+    loss = model.clean_loss(batch)
     logged = {name: value for name, value in loss.stats.items() if isinstance(value, Tensor)}
     return {"total": loss.total, **loss.terms, **logged, **_densities(model, batch)}
 

@@ -25,7 +25,7 @@ SHOWN = 10
 
 class Restoration:
     def __init__(self, corruption: nn.Module, seed: int) -> None:
-        self.corruption, self.seed = corruption.train(), seed  # in eval mode it is the identity
+        self.corruption, self.seed = corruption, seed
 
     def __call__(self, context: EvaluationContext) -> Result:
         data = context.data

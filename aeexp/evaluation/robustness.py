@@ -35,7 +35,7 @@ class CorruptionLevels:
     def __init__(self, corruption: Callable[..., nn.Module], option: str, levels: list[float]) -> None:
         self.option = option
         try:
-            self.at = {level: corruption(**{option: level}).train() for level in sorted(levels)}  # eval: the identity
+            self.at = {level: corruption(**{option: level}) for level in sorted(levels)}
         except TypeError as error:
             raise UserError(f"option={option} is none of the corruption, {error}: choose one that it has") from None
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from aeexp.codes.base import Bottleneck, DiagonalNormal
-from aeexp.corruptions import Corruption
+from aeexp.corruptions import Corruption, Uncorrupted
 from aeexp.errors import NotApplicable, UserError
 from aeexp.likelihoods import Likelihood
 from aeexp.networks.base import Network
@@ -48,6 +48,7 @@ class Autoencoder(nn.Module, ABC):
     is 0 and in eval mode, so that the validation losses of all stages can be compared. A schedule sets `stage`.
     """
 
+    corruption: Corruption  # of the objective alone: encode and reconstruct read x
     prior: Prior  # of the codes that `decode` reads
     stages: tuple[str, ...] = ()
     stage: int = 0
@@ -60,7 +61,15 @@ class Autoencoder(nn.Module, ABC):
 
     @abstractmethod
     def loss(self, batch: Batch) -> Loss:
-        """The objective; its term `recon` is the reconstruction's, in nats per example."""
+        """The objective, on corrupted input; its term `recon` is the reconstruction's, in nats per example."""
+
+    def clean_loss(self, batch: Batch) -> Loss:
+        """The objective on uncorrupted input."""
+        corruption, self.corruption = self.corruption, Uncorrupted()
+        try:
+            return self.loss(batch)
+        finally:
+            self.corruption = corruption
 
     @abstractmethod
     def encode(self, x: Tensor, y: Tensor | None = None) -> Code:

@@ -12,6 +12,7 @@ import torch
 from sklearn.decomposition import PCA as SklearnPCA
 from torch import Tensor
 
+from aeexp.corruptions import Uncorrupted
 from aeexp.errors import UserError
 from aeexp.models.base import Autoencoder, Components
 from aeexp.priors import NoPrior
@@ -24,7 +25,7 @@ class PCA(Autoencoder):
 
     def __init__(self, components: Components) -> None:
         super().__init__()
-        self.prior = NoPrior()
+        self.prior, self.corruption = NoPrior(), Uncorrupted()
         self.shape, size = components.shape, prod(components.shape)
         if components.dim > size:
             raise UserError(

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from torch import Tensor
 
+from aeexp.corruptions import Uncorrupted
 from aeexp.models.base import Autoencoder, Components
 from aeexp.priors import NoPrior
 from aeexp.types import Batch, Code, Loss
@@ -12,7 +13,7 @@ from aeexp.types import Batch, Code, Loss
 class Pixels(Autoencoder):
     def __init__(self, components: Components) -> None:
         super().__init__()
-        self.prior = NoPrior()
+        self.prior, self.corruption = NoPrior(), Uncorrupted()
         self.shape = components.shape
 
     def initialize(self, batches: Iterable[Batch]) -> None:

@@ -48,12 +48,21 @@ class Task(pl.LightningModule):
             self._stop(loss)
         return total
 
+    def on_validation_epoch_start(self) -> None:
+        # the objective as it is trained, with the same noise in every epoch: the losses of two epochs can be compared
+        self.training_noise = torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else [])
+        self.training_noise.__enter__()
+        torch.manual_seed(self.seed)
+
     def validation_step(self, batch: Batch, _: int) -> None:
         loss = self.model.loss(batch)
-        error = (self.model.reconstruct(batch.x) - batch.x).square().flatten(1).sum(1)
-        self.tally.add("val", len(batch.x), {"loss": loss.total, **loss.means}, {**loss.stats, "squared_error": error})
+        clean = loss if self.model.corruption.identity else self.model.clean_loss(batch)
+        error = (self.model.reconstruct(batch.x, batch.y) - batch.x).square().flatten(1).sum(1)
+        values = {"loss": loss.total, "clean_loss": clean.total, "squared_error": error}
+        self.tally.add("val", len(batch.x), {**values, **loss.means}, loss.stats)
 
     def on_validation_epoch_end(self) -> None:
+        self.training_noise.__exit__(None, None, None)
         means = self._log("val")
         if isinstance(self.logger, TensorBoardLogger) and self.trainer.is_global_zero:
             for name in (name for name, value in means.items() if value.dim()):

@@ -43,7 +43,7 @@ class TestUnits:
 
 def robustness(**settings):
     corruptions = {
-        "gaussian": CorruptionLevels(partial(Gaussian, scale=1.0), "std", [0.3, 0.1]),
+        "gaussian": CorruptionLevels(partial(Gaussian, scale=1.0, clip=True), "std", [0.3, 0.1]),
         "masking": CorruptionLevels(Masking, "fraction", [1.0]),
     }
     defaults = {"corruptions": corruptions, "examples": 250, "C": [1.0, 0.01], "max_iter": 100, "differentiated": 20}

@@ -238,7 +238,7 @@ def test_gaussian_sample_carries_gradients_to_mean_and_variance():
 # corruptions
 
 CORRUPTIONS = {
-    "gaussian": lambda: corruptions.Gaussian(0.5, 1),
+    "gaussian": lambda: corruptions.Gaussian(0.5, 1, True),
     "masking": lambda: corruptions.Masking(0.5),
     "salt and pepper": lambda: corruptions.SaltAndPepper(0.5, 1),
 }
@@ -248,13 +248,20 @@ over_scales = pytest.mark.parametrize("scale", [1, 1.0, 255])
 
 
 @over_corruptions
-def test_corruption_is_the_identity_in_eval_mode_and_fresh_at_every_call_in_train_mode(corruption):
+def test_corruption_is_fresh_at_every_call_whatever_the_mode(corruption):
     corrupt, x = corruption(), torch.rand(4, 3, 8, 8)
     before = x.clone()
-    one, two = corrupt(x), corrupt(x)
+    one, two, validated = corrupt(x), corrupt(x), corrupt.eval()(x)
     assert one.shape == x.shape and one.dtype == x.dtype
-    assert not torch.equal(one, two) and not torch.equal(one, x)
-    assert torch.equal(corrupt.eval()(x), x) and torch.equal(x, before)
+    assert not any(torch.equal(a, b) for a, b in ((one, two), (one, x), (validated, x)))
+    assert torch.equal(x, before) and not corrupt.identity
+
+
+@pytest.mark.parametrize(("clip", "inside"), [(True, True), (False, False)])
+def test_noise_is_clipped_where_that_is_chosen(clip, inside):
+    seen = corruptions.Gaussian(0.5, 1.0, clip)(torch.full((500, 1, 2, 2), 0.5))
+    assert bool(seen.min() >= 0 and seen.max() <= 1) is inside
+    assert abs(seen.mean() - 0.5) < 0.05
 
 
 def test_uncorrupted_is_the_identity():
@@ -286,14 +293,14 @@ def test_salt_and_pepper_fall_on_half_the_fraction_each_and_leave_the_rest(fract
 @over_scales
 def test_gaussian_noise_has_the_standard_deviation_of_its_share_of_the_scale(scale):
     x = torch.full((100, 3, 10, 10), scale / 2)
-    noise = corruptions.Gaussian(0.05, scale)(x) - x  # clipped ten deviations away, so never
+    noise = corruptions.Gaussian(0.05, scale, True)(x) - x  # clipped ten deviations away, so never
     assert follows(noise, Normal(0, 0.05 * scale))
 
 
 @over_scales
 def test_gaussian_noise_is_clipped_to_the_scale(scale):
     x = scale * torch.rand(100, 3, 10, 10)
-    seen = corruptions.Gaussian(0.5, scale)(x)
+    seen = corruptions.Gaussian(0.5, scale, True)(x)
     beyond = Normal(x, 0.5 * scale).cdf(torch.tensor(0.0))
     assert seen.min() == 0 and seen.max() == scale
     assert is_binomial((seen == 0).sum(), x.numel(), beyond.mean().item())
@@ -308,7 +315,7 @@ def test_fraction_that_is_no_probability_is_refused(model, bad):
 
 def test_negative_standard_deviation_is_refused():
     with pytest.raises(UserError, match=r"corruption.std .* -0.1"):
-        corruptions.Gaussian(-0.1, 1)
+        corruptions.Gaussian(-0.1, 1, True)
 
 
 # initializations

@@ -113,9 +113,9 @@ def test_noisy_code_without_noise_is_the_sigmoid_and_with_it_its_logit_is_normal
 
 
 @pytest.mark.parametrize("model", ["noisy", "straight-through"])
-def test_decoder_reads_bits_outside_of_training(model):
-    code, h = BINARY[model](5, 4).eval(), torch.randn(7, 5)
-    assert torch.equal(code(h).z, code(h).mean)
+def test_the_noise_of_a_code_is_part_of_the_objective_in_validation_too(model):
+    code, h = BINARY[model](5, 4).eval(), torch.randn(70, 5)
+    assert not torch.equal(code(h).z, code(h).z) and torch.equal(code(h).mean, code(h).mean)
 
 
 def test_straight_through_samples_bernoulli_bits_with_the_probabilities_of_the_sigmoid():

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from aeexp.activations import activation
+from aeexp.activations import NEAREST, activation, inverse
 from aeexp.errors import UserError
 
 
@@ -22,7 +22,11 @@ class Likelihood(nn.Module, ABC):
 
     @abstractmethod
     def mean(self, theta: Tensor) -> Tensor:
-        """The image that theta stands for: (B, *shape) -> (B, *shape)"""
+        """E[x | theta]: (B, *shape) -> (B, *shape)"""
+
+    @abstractmethod
+    def parameter(self, mean: Tensor) -> Tensor:
+        """The theta whose mean this is, as near as theta is finite; any shape -> the same."""
 
 
 class Bernoulli(Likelihood):
@@ -42,6 +46,9 @@ class Bernoulli(Likelihood):
     def mean(self, theta: Tensor) -> Tensor:
         return theta.sigmoid()
 
+    def parameter(self, mean: Tensor) -> Tensor:
+        return mean.logit(NEAREST)
+
 
 class SquaredError(Likelihood):
     """||x - s(theta)||^2: the nats of a Gaussian of variance 1/2 around s(theta), less its constant (D/2) log pi"""
@@ -59,6 +66,9 @@ class SquaredError(Likelihood):
     def mean(self, theta: Tensor) -> Tensor:
         return self.link(theta)
 
+    def parameter(self, mean: Tensor) -> Tensor:
+        return inverse(self.link, mean)
+
 
 class Gaussian(Likelihood):
     """-log N(x; theta, sigma^2 I), with one sigma for all pixels, learned. Rybkin et al. (2021), sigma-VAE, eq. 3."""
@@ -73,3 +83,6 @@ class Gaussian(Likelihood):
 
     def mean(self, theta: Tensor) -> Tensor:
         return theta
+
+    def parameter(self, mean: Tensor) -> Tensor:
+        return mean

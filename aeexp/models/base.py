@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from aeexp.codes.base import Bottleneck, DiagonalNormal
 from aeexp.corruptions import Corruption, Uncorrupted
 from aeexp.errors import NotApplicable, UserError
+from aeexp.initializations import Initialization
 from aeexp.likelihoods import Likelihood
-from aeexp.networks.base import Network
+from aeexp.networks.base import Network, start_at
 from aeexp.priors import Prior
 from aeexp.types import Batch, Code, Loss
 
@@ -32,7 +33,7 @@ class Components:
     code: Callable[..., Bottleneck]  # (in_features=, dim=)
     likelihood: Likelihood
     corruption: Corruption
-    initialization: Callable[[nn.Module], None]
+    initialization: Initialization
 
     def __post_init__(self) -> None:
         if self.dim < 1:
@@ -103,10 +104,15 @@ class Factored(Autoencoder, ABC):
         self.decoder = components.network.decoder(components.dim, components.shape)
         self.prior = self.code.prior()
         self.symbol_width = self.code.symbol_width
-        self.apply(components.initialization)
+        self.initialization = components.initialization
+        self.apply(self.initialization)
 
     def initialize(self, batches: Iterable[Batch]) -> None:
-        """Starts from random weights, whatever the data."""
+        """Sets the decoder's last bias so that its output is near the mean example."""
+        if self.initialization.output_starts_at_mean:
+            mean = mean_example(batches).to(next(self.parameters()))
+            code, switches = self.encode_with_switches(mean[None])
+            start_at(self.decoder, (self.condition(code.mean, None), *switches), mean, self.likelihood.parameter)
 
     def encode(self, x: Tensor, y: Tensor | None = None) -> Code:
         return self.encode_with_switches(x, y)[0]
@@ -143,3 +149,11 @@ class Factored(Autoencoder, ABC):
     def condition(self, values: Tensor, y: Tensor | None) -> Tensor:
         """Features or codes (B, F) as the code and the decoder read them: a conditional model appends the label."""
         return values
+
+
+def mean_example(batches: Iterable[Batch]) -> Tensor:
+    """(*shape)"""
+    total, n = torch.zeros(()), 0
+    for batch in batches:
+        total, n = total + batch.x.sum(0), n + len(batch.x)
+    return total / n

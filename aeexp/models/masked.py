@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from aeexp.errors import UserError
-from aeexp.models.base import Autoencoder, Components
+from aeexp.models.base import Autoencoder, Components, mean_example
+from aeexp.networks.base import start_at
 from aeexp.networks.vit import Patches, Positions, Whole
 from aeexp.priors import NoPrior
 from aeexp.types import Batch, Code, Loss
@@ -50,10 +51,15 @@ class Masked(Autoencoder):
         self.decoder = nn.Sequential(network.decoder, nn.Linear(network.decoder_width, network.pixels))
         order = torch.randperm(tokens, generator=torch.Generator().manual_seed(0), device="cpu")
         self.register_buffer("fixed", order, persistent=False)
-        self.apply(components.initialization)
+        self.initialization = components.initialization
+        self.apply(self.initialization)
 
     def initialize(self, batches: Iterable[Batch]) -> None:
-        """Starts from random weights, whatever the data."""
+        """Sets the decoder's last bias so that its output is near the mean of all patches."""
+        if self.initialization.output_starts_at_mean:
+            patches = self.patches(mean_example(batches)[None])  # (1, N, P)
+            blank = self.mask_token.expand(1, *self.positions.places.shape)
+            start_at(self.decoder, (self.positions(blank),), patches, self.likelihood.parameter)
 
     def loss(self, batch: Batch) -> Loss:
         x, places = batch.x, self.positions.places

@@ -5,8 +5,11 @@
 z_aux keeps the k_aux largest pre-activations of dead units, which come back to life by what they could say of the
 residual e, a constant here. A unit is dead when none of the last `dead_after` training examples made it active.
 With the paper's linear decoder, e^ is its W_dec z_aux; their b_pre, subtracted from x and added to x^, is in the
-biases b and g(0); their L is the squared error, here it is the likelihood's. `auxk` is 0 while no unit is dead.
+biases b and g(0), and W starts as their W_dec transposed; their L is the squared error, here it is the likelihood's.
+`auxk` is 0 while no unit is dead.
 """
+
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
@@ -14,7 +17,8 @@ from torch import Tensor
 from aeexp.codes.topk import TopK as Code
 from aeexp.codes.topk import largest
 from aeexp.errors import UserError
-from aeexp.models.base import Components, Factored
+from aeexp.models.base import Components, Factored, mean_example
+from aeexp.networks.base import output_layer
 from aeexp.types import Batch, Loss
 
 
@@ -36,6 +40,16 @@ class TopK(Factored):
             )
         self.alpha, self.k_aux, self.dead_after = alpha, k_aux, dead_after
         self.register_buffer("inactive_for", torch.zeros(components.dim, dtype=torch.int64))
+
+    def initialize(self, batches: Iterable[Batch]) -> None:
+        """Of one linear layer each, the encoder starts as the transposed decoder, and subtracts the mean example."""
+        mean = mean_example(batches)
+        super().initialize([Batch(mean[None], torch.full((1,), -1))])
+        if self.encoder.only_flattens and self.initialization.output_starts_at_mean:
+            project, (_, layer) = self.code.project, output_layer(self.decoder)
+            with torch.no_grad():
+                project.weight.copy_(layer.get_parameter("weight").T)
+                project.bias.copy_(-project.weight @ mean.flatten())
 
     def loss(self, batch: Batch) -> Loss:
         h, switches = self.encoder.with_switches(self.corruption(batch.x))

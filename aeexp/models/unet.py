@@ -12,8 +12,9 @@ from typing import NoReturn
 from torch import Tensor
 
 from aeexp.errors import NotApplicable
-from aeexp.models.base import Autoencoder, Components
+from aeexp.models.base import Autoencoder, Components, mean_example
 from aeexp.networks import unet
+from aeexp.networks.base import start_at
 from aeexp.priors import NoPrior
 from aeexp.types import Batch, Code, Loss
 
@@ -24,10 +25,14 @@ class UNet(Autoencoder):
         self.corruption, self.likelihood = components.corruption, components.likelihood
         self.prior = NoPrior()
         self.u = unet.UNet(components.shape, widths, condition=0)
-        self.apply(components.initialization)
+        self.initialization = components.initialization
+        self.apply(self.initialization)
 
     def initialize(self, batches: Iterable[Batch]) -> None:
-        """Starts from random weights, whatever the data."""
+        """Sets the last bias so that the output is near the mean of all pixels."""
+        if self.initialization.output_starts_at_mean:
+            mean = mean_example(batches)
+            start_at(self.u, (mean[None],), mean, self.likelihood.parameter)
 
     def loss(self, batch: Batch) -> Loss:
         return Loss({"recon": self.likelihood.nll(self.u(self.corruption(batch.x)), batch.x)})

@@ -1,9 +1,12 @@
 """The contract of a network: an encoder, a decoder that fits it, and what some models ask beyond these."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
 
 class Encoder(nn.Sequential):
@@ -67,3 +70,32 @@ class Network(ABC):
     def patches(self, shape: tuple[int, ...]) -> PatchNetwork | None:
         """None where the network reads an example as a whole. UserError where it cannot cut this shape."""
         return None
+
+
+def output_layer(decoder: nn.Module) -> tuple[str, nn.Module]:
+    """The name and the last layer with a weight and a bias, which gives the output up to its arrangement."""
+    layers = [(name, module) for name, module in decoder.named_modules() if isinstance(_bias(module), nn.Parameter)]
+    return layers[-1]
+
+
+@torch.no_grad()
+def start_at(
+    decoder: nn.Module, inputs: tuple[Tensor, ...], mean: Tensor, parameter: Callable[[Tensor], Tensor]
+) -> None:
+    """Sets the bias of the output layer to the parameter of the mean output, so that a decoder starts at the data.
+
+    An entry of the bias that reaches several outputs, as that of a convolution reaches all pixels of a channel, gets
+    the parameter of their average. Which it reaches is read off the output for the bias 0, 1, 2, ... without weights.
+    """
+    name, layer = output_layer(decoder)
+    weight, bias = layer.get_parameter("weight"), layer.get_parameter("bias")
+    entries = torch.arange(len(bias), dtype=bias.dtype, device=bias.device)
+    read_off = {f"{name}.weight": torch.zeros_like(weight), f"{name}.bias": entries}
+    reached = functional_call(decoder, {key.lstrip("."): value for key, value in read_off.items()}, inputs)[0]
+    reached = reached.flatten().round().long()
+    averages = torch.zeros_like(bias).scatter_reduce(0, reached, mean.flatten().to(bias), "mean", include_self=False)
+    bias.copy_(parameter(averages))
+
+
+def _bias(module: nn.Module) -> Tensor | None:
+    return getattr(module, "bias", None) if isinstance(getattr(module, "weight", None), nn.Parameter) else None

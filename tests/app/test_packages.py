@@ -10,7 +10,9 @@ import pytest
 from conftest import ROOT
 
 from aeexp.app.build import build
+from aeexp.app.components import make_model
 from aeexp.app.packages import folders, options
+from aeexp.app.sweep import points
 from aeexp.errors import UserError
 from aeexp.runs.run import find
 
@@ -19,6 +21,7 @@ PARTS = '''
 import torch
 from torch import nn
 
+from aeexp.codes.base import Bottleneck
 from aeexp.types import Code
 
 
@@ -34,13 +37,13 @@ class Stripes:
         return (x[:20].to(torch.uint8), y[:20]), (x[20:].to(torch.uint8), y[20:])
 
 
-class Tanh(nn.Module):
+class Tanh(Bottleneck):
     def __init__(self, in_features: int, dim: int):
         super().__init__()
         self.project = nn.Linear(in_features, dim)
 
-    def forward(self, features):
-        z = self.project(features).tanh()
+    def of(self, a):
+        z = a.tanh()
         return Code(z, z)
 '''
 CONFIGS = {
@@ -104,6 +107,54 @@ def test_a_package_that_was_not_named_is_not_run(package, monkeypatch):
         build({"_target_": "decayed.parts.Stripes"}, "data.source")
     monkeypatch.setenv("AEEXP_PACKAGES", "decayed")
     assert build({"_target_": "decayed.parts.Stripes"}, "data.source")
+
+
+def test_a_class_of_another_kind_is_refused_where_it_stands(package, monkeypatch):
+    monkeypatch.syspath_prepend(package)
+    monkeypatch.setenv("AEEXP_PACKAGES", "decayed")
+    (point,) = points("train", ["model=undercomplete", "bottleneck=2"])
+    config = point.config
+    layer = {**config, "code": {"_target_": "torch.nn.Linear", "out_features": 3}}
+    with pytest.raises(UserError, match="code is a Linear, but it should be Bottleneck"):
+        make_model(layer, (1, 8, 8))
+    with pytest.raises(UserError, match="corruption is a Stripes, but it should be Corruption"):
+        make_model({**config, "corruption": {"_target_": "decayed.parts.Stripes"}}, (1, 8, 8))
+
+
+EVIL = "open('{file}', 'w').close()\nclass Code: ..."
+
+
+@pytest.mark.parametrize("path", ["evil.Code", "runs.first.run.figures.evil.Code", "aeexp_evil.Code", "torch.nnx.Code"])
+def test_a_module_that_nobody_named_is_not_imported(tmp_path, monkeypatch, path):
+    file = tmp_path.joinpath(*path.split(".")[:-1]).with_suffix(".py")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(EVIL.format(file=tmp_path / "ran"))
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(UserError, match="AEEXP_PACKAGES"):
+        build({"_target_": path}, "code")
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("path", ["venv.__main__.X", "aeexp.__main__.X", "aeexp.app.cli.launch", 3, None, "", "torch.nn"])
+def test_a_name_that_is_no_class_of_a_component_imports_nothing(path):
+    with pytest.raises(UserError, match="is no class of a component"):
+        build({"_target_": path}, "code")
+
+
+def test_a_run_within_a_package_of_the_user_stays_unexecuted(tmp_path, monkeypatch):
+    run = tmp_path / "mine" / "runs" / "first" / "vae_digits"
+    (run / "figures").mkdir(parents=True)
+    for folder in (tmp_path / "mine", *(run / "figures").relative_to(tmp_path / "mine").parents):
+        (tmp_path / "mine" / folder / "__init__.py").touch()
+    (run / "figures" / "__init__.py").touch()
+    for name in ("config.yaml", "status.json"):
+        (run / name).touch()
+    (run / "figures" / "evil.py").write_text(EVIL.format(file=tmp_path / "ran"))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("AEEXP_PACKAGES", "mine")
+    with pytest.raises(UserError, match="never executed"):
+        build({"_target_": "mine.runs.first.vae_digits.figures.evil.Code"}, "code")
+    assert not (tmp_path / "ran").exists()
 
 
 def test_a_package_that_is_not_there_is_named(monkeypatch):

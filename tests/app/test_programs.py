@@ -86,6 +86,7 @@ def test_a_table_with_a_failed_row_finishes_the_others_and_says_so(program, tmp_
 
 def test_fail_fast_stops_at_the_first_failure_and_force_does_a_run_over(program, tmp_path):
     words = ["-m", "model=pca", "evaluation=[reconstruction]", "data.val=50", "data.test=1700", f"runs={tmp_path}"]
+    words.append("sweep=first")
     done = program("train.py", *words, "bottleneck=2,64,8", "fail_fast=true")
     assert done.returncode == 1
     assert sorted(states(tmp_path).values()) == ["completed", "failed"]

@@ -17,7 +17,6 @@ def options(group):
 GROUPS = sorted(folder.name for folder in CONFIGS.iterdir() if folder.is_dir() and folder.name != "hydra")
 MODELS, CODES, NETWORKS = options("model"), options("code"), options("network")
 PROTOCOLS = sorted(set(options("evaluation")) - {"all"})
-BASELINES = {"pca", "pixels", "random"}
 PARTS = [
     f"{group}={option}"
     for group in ("network", "code", "likelihood", "corruption", "initialization", "optimizer")

@@ -58,7 +58,7 @@ def _hints(target: Any) -> dict[str, Any]:
 
 def _fits(value: Any, hint: Any) -> bool:
     if isinstance(value, partial) and get_origin(hint) is Callable:  # looked at before it is called
-        return issubclass(value.func, get_args(hint)[-1])
+        return isinstance(value.func, type) and issubclass(value.func, get_args(hint)[-1])
     try:
         check_type(tuple(value) if isinstance(value, list) and "tuple" in str(hint).lower() else value, hint)
     except TypeCheckError:

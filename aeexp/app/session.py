@@ -45,16 +45,24 @@ def train(run: Run, config: dict[str, Any], alone: bool = True) -> None:
             fit(run, config, task, data, progress() if alone or sys.stdout.isatty() else pl.Callback())
         else:
             run.copy_weights(duplicate)
-        last = load(run.checkpoints / "last.ckpt") if trainable(task.model) else {}
         facts = {
             "parameters": sum(parameter.numel() for parameter in task.model.parameters()),
             "weights_of": duplicate.path.name if duplicate else None,
             # what the configuration may leave to the files, so that the model can be given away without them
             "data": {"shape": list(data.shape), "classes": data.classes, "peak": data.peak},
-            "best": last["callbacks"][Checkpoints.__qualname__]["best"] if last else {},
+            **_trained(run, task),
         }
         run.mark_trained(facts)
     measure(run, config, task, data)
+
+
+def _trained(run: Run, task: Task) -> dict[str, Any]:
+    """How long it was trained, and val/<term> of its best epoch."""
+    if not trainable(task.model):
+        return {"best": {}, "epochs": 0}
+    last = load(run.checkpoints / "last.ckpt")
+    kept = last["callbacks"][Checkpoints.__qualname__]
+    return {"best": kept["best"], "epochs": last["epoch"] + 1, "seconds": kept["seconds"]}
 
 
 def evaluate(run: Run, config: dict[str, Any], threads: int) -> None:

@@ -34,7 +34,7 @@ class Reader:
             return
         scale = CommonScaling.fit(z)
         val_z = scale(_in_batches(self.encode, val.x[held_out])) if held_out.any() else scale(z[:0])
-        C = probe.choose(scale(z), train.y[known], val_z, val.y[held_out])
+        C, _ = probe.choose(scale(z), train.y[known], val_z, val.y[held_out])
         fitted = probe.fit(scale(z), train.y[known], C)
         self.C, self.classify = C, lambda x: torch.as_tensor(fitted.predict(scale(self.encode(x))))
 

@@ -8,6 +8,7 @@ unit standardisation amplifies their noise. C is the inverse strength of the pen
 
 import warnings
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -35,6 +36,11 @@ class CommonScaling:
         return (z.double().numpy() - self.mean) / self.scale
 
 
+class Chosen(NamedTuple):
+    C: float
+    accuracy: float | None  # on the validation codes; None where nothing could be chosen
+
+
 @dataclass(frozen=True)
 class LogisticProbe:
     """`C`: candidates, of which the first is taken where nothing can be chosen; `max_iter` steps of L-BFGS."""
@@ -46,18 +52,19 @@ class LogisticProbe:
         if not self.C or min(self.C) <= 0:
             raise UserError(f"C={self.C} are inverse strengths of a penalty: choose a list of numbers above 0")
 
-    def choose(self, z: np.ndarray, y: Tensor, val_z: np.ndarray, val_y: Tensor) -> float:
+    def choose(self, z: np.ndarray, y: Tensor, val_z: np.ndarray, val_y: Tensor) -> Chosen:
         """The C of the best accuracy on the validation codes; of equal ones the least, the strongest penalty.
 
         The first of the candidates without labelled validation examples, or where the training labels are of one class.
         """
-        if len(self.C) == 1 or not len(val_y) or len(y.unique()) < 2:
-            return self.C[0]
+        if not len(val_y) or len(y.unique()) < 2:
+            return Chosen(self.C[0], None)
         probe = LogisticRegression(max_iter=self.max_iter, warm_start=True)  # each C starts from the solution before
         accuracy = {}
         for C in sorted(self.C):
             accuracy[C] = _fit(probe.set_params(C=C), z, y).score(val_z, val_y.numpy())
-        return max(accuracy, key=lambda C: accuracy[C])
+        best = max(accuracy, key=lambda C: accuracy[C])
+        return Chosen(best, accuracy[best])
 
     def fit(self, z: np.ndarray, y: Tensor, C: float) -> LogisticRegression:
         """Codes (n, D) and labels (n,) of at least two classes. `n_iter_` is `max_iter` where it has not converged."""

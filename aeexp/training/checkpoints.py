@@ -5,6 +5,7 @@ times a step, and it spells out its whole configuration each time.
 """
 
 import io
+import time
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,13 @@ class Checkpoints(Checkpoint):
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.best: dict[str, float] = {}  # val/<term> in the epoch with the least val/loss
+        self.seconds = 0.0  # of training and validation, without what a kill cost
+
+    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        self.started = time.perf_counter() - self.seconds
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        self.seconds = time.perf_counter() - self.started
         metrics = {name: value.item() for name, value in trainer.callback_metrics.items() if name.startswith("val/")}
         if not metrics or metrics["val/loss"] < self.best.get("val/loss", float("inf")):
             self.best = metrics
@@ -30,10 +36,10 @@ class Checkpoints(Checkpoint):
         trainer.save_checkpoint(self.folder / "last.ckpt")
 
     def state_dict(self) -> dict[str, Any]:
-        return {"best": self.best}
+        return {"best": self.best, "seconds": self.seconds}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.best = state["best"]
+        self.best, self.seconds = state["best"], state["seconds"]
 
 
 class WholeFiles(TorchCheckpointIO):

@@ -1,4 +1,4 @@
-"""Numbers of a model that move while it is trained."""
+"""What changes while a model is trained: numbers of it that move, and when the training ends."""
 
 from typing import Any
 
@@ -50,3 +50,19 @@ class Warmup(pl.Callback):
     def value(self, trainer: pl.Trainer) -> float:
         done = trainer.global_step / (self.fraction * trainer.estimated_stepping_batches)
         return self.start + (self.end - self.start) * min(1.0, done)
+
+
+class EarlyStopping(pl.callbacks.EarlyStopping):
+    """Ends the training when `monitor` has not fallen by more than `min_delta` for `patience` epochs.
+
+    trainer.max_epochs is the cap. A run that was killed after its last epoch does not train another one.
+    """
+
+    def __init__(self, monitor: str, patience: int, min_delta: float) -> None:
+        """UserError of a patience of less than an epoch."""
+        if patience < 1:
+            raise UserError(f"schedule: patience={patience} is how many epochs may bring no fall: choose at least 1")
+        super().__init__(monitor, min_delta, patience)
+
+    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        trainer.should_stop = self.wait_count >= self.patience

@@ -69,7 +69,7 @@ def test_the_probe_is_invariant_to_scale_and_offset_of_the_code():
 def test_the_probe_draws_anew_and_tells_the_deviation():
     metrics = probe(labels=[12], draws=8)(context(Oracle(lambda x: corner(x) + 0.7 * x[:, 0, 3, :CLASSES]))).metrics
     assert metrics["accuracy_12_std"] > 0
-    assert set(metrics) == {"accuracy_12", "accuracy_12_std", "C_12", "converged"}
+    assert set(metrics) == {"accuracy_12", "accuracy_12_std", "validation_accuracy_12", "C_12", "converged"}
 
 
 def test_a_probe_that_was_stopped_early_says_so():
@@ -104,6 +104,10 @@ def test_c_is_chosen_on_validation_data_and_stored():
     assert "400 labelled validation examples" in chosen.facts["C"]
     blind = probe(C=[0.001, 1.0, 1e-5], labels=[1.0])(codes_of(*parts[:4]))
     assert blind.metrics["C"] == 0.001
+    assert "validation_accuracy" not in blind.metrics
+    on_validation = probe(C=[1.0], labels=[1.0])(codes_of(*parts[:2], *parts[4:], *parts[4:])).metrics
+    assert chosen.metrics["validation_accuracy"] == pytest.approx(on_validation["accuracy"], abs=0.01)
+    assert chosen.metrics["validation_accuracy"] != chosen.metrics["accuracy"]
     assert "no labels" in blind.facts["C"]
 
 

@@ -38,6 +38,7 @@ class Bottleneck(nn.Module, ABC):
     project: nn.Linear
     activation: nn.Module | None  # s, where z = mean = s(a) and nothing else
     differentiable: bool = True  # whether the mean code has a derivative by its features
+    k: int | None = None  # units that are not 0, where each code has as many
     symbols: int | None = None  # entries of the codebook, where each symbol is one of them
     symbol_width: int = 1  # units that are one symbol together, which an entropy coder counts
 

@@ -13,6 +13,8 @@ from aeexp.types import Code
 
 
 class TopK(Bottleneck):
+    k: int
+
     def __init__(self, in_features: int, dim: int, k: int) -> None:
         super().__init__()
         if not 1 <= k <= dim:

@@ -14,7 +14,6 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from aeexp.codes.topk import TopK as Code
 from aeexp.codes.topk import largest
 from aeexp.errors import UserError
 from aeexp.models.base import Components, Factored, mean_example
@@ -23,12 +22,11 @@ from aeexp.types import Batch, Loss
 
 
 class TopK(Factored):
-    code: Code
     inactive_for: Tensor  # (D,), training examples since the unit was active
 
     def __init__(self, components: Components, alpha: float, k_aux: int, dead_after: int) -> None:
         super().__init__(components)
-        if not isinstance(self.code, Code):
+        if self.code.k is None:
             raise UserError(
                 f"model=topk revives dead units of code=topk, but the code is {type(self.code).__name__}: "
                 "choose code=topk, or model=undercomplete with this code"

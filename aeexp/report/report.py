@@ -10,7 +10,7 @@ from aeexp.report.collect import DAMAGED, DASH, Row, Runs, collect
 from aeexp.report.duplicates import one_run_a_seed
 from aeexp.report.forms import latex, markdown, tidy_csv, wide_csv
 from aeexp.report.spec import Metric, Spec
-from aeexp.report.table import Table, footnotes, table
+from aeexp.report.table import Table, footnotes, ordered, table
 from aeexp.runs import records
 
 PREFERRED = ("reconstruction/squared_error", "linear_probe/accuracy", "linear_probe/accuracy_0.01")
@@ -37,7 +37,11 @@ class Report:
             _check_key(key, runs)
         rows = [row for row in runs.rows if all(row[key] in values for key, values in wanted.items())]
         _check_values(wanted, runs.rows, rows)
-        rows, self.choices = selected(rows, spec.keys, spec.choose) if spec.choose else (rows, [])
+        self.choices: list[str] = []
+        if spec.choose:  # its sentences name the combinations of the keys as the table has them, 2 before 10
+            places = ordered(rows, spec.keys, spec)
+            rows.sort(key=lambda row: places.index(tuple(row[key] for key in spec.keys)))
+            rows, self.choices = selected(rows, spec.keys, spec.choose)
         spec = replace(_arranged(spec, rows, runs.varied, by), metrics=_metrics(spec.metrics, rows, metrics))
         self.spec = spec if node else replace(spec, baselines=_baselines(rows, spec.rows[0], runs))
         self.rows, self.repeated = one_run_a_seed(folder, rows, self.spec.keys, runs)

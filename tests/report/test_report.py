@@ -73,6 +73,17 @@ def test_rows_come_as_the_sweep_names_them_and_columns_by_size(sweep):
     ]
 
 
+def test_what_was_chosen_is_named_in_the_order_of_the_columns(tmp_path):
+    choose = {"metric": "probe/validation", "better": "higher", "grid": {"vae": {"code.beta": [1, 2]}}}
+    for dim, best in ((2, "1"), (10, "2"), (32, "1")):
+        for beta in ("1", "2"):
+            finish(tmp_path, "vae", dim, 0, {"probe/validation": float(beta == best)}, **{"code.beta": beta})
+    sweep = {"model": ["vae"], "bottleneck": [32, 2, 10]}
+    announce(tmp_path / "s", {**TABLE, "sweep": sweep, "published": [], "choose": choose}, [])
+    (sentence,) = Report(tmp_path / "s").choices
+    assert sentence.endswith("1 (2), 2 (10), 1 (32).")
+
+
 def test_what_else_varies_becomes_part_of_the_row(sweep):
     finish(sweep.parent, "vae", 10, 0, 0.5, **{"optimizer.lr": 0.1})
     assert {"vae 0.001", "vae 0.1"} <= set(shown(sweep))

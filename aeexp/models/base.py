@@ -14,7 +14,7 @@ from aeexp.errors import NotApplicable, UserError
 from aeexp.initializations import Initialization
 from aeexp.likelihoods import Likelihood
 from aeexp.networks.base import Network, start_at
-from aeexp.priors import Prior
+from aeexp.priors import NoPrior, Prior
 from aeexp.types import Batch, Code, Loss
 
 NO_DENSITY = (
@@ -91,6 +91,17 @@ class Autoencoder(nn.Module, ABC):
     def log_likelihood(self, x: Tensor, z: Tensor, y: Tensor | None = None) -> Tensor:
         """log p(x | z) with all its constants: (B, *shape), (B, *positions, D) -> (B,) nats. NotApplicable likewise."""
         raise NotApplicable(NO_DENSITY)
+
+
+class Baseline(Autoencoder, ABC):
+    """A code without gradient descent, corruption and prior. `recon` is ||x - g(f(x))||^2, whatever the likelihood."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.prior, self.corruption = NoPrior(), Uncorrupted()
+
+    def loss(self, batch: Batch) -> Loss:
+        return Loss({"recon": (batch.x - self.reconstruct(batch.x)).square().flatten(1).sum(1)})
 
 
 class Factored(Autoencoder, ABC):

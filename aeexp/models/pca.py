@@ -2,7 +2,7 @@
 
     f(x) = W (x - m),    g(z) = m + W^T z,    rows of W: the first D eigenvectors of the covariance of x
 
-Its `recon` is ||x - g(f(x))||^2, whatever the likelihood. Hotelling (1933); Bourlard and Kamp (1988).
+Hotelling (1933); Bourlard and Kamp (1988).
 """
 
 from collections.abc import Iterable
@@ -12,20 +12,17 @@ import torch
 from sklearn.decomposition import PCA as SklearnPCA
 from torch import Tensor
 
-from aeexp.corruptions import Uncorrupted
 from aeexp.errors import UserError
-from aeexp.models.base import Autoencoder, Components
-from aeexp.priors import NoPrior
-from aeexp.types import Batch, Code, Loss
+from aeexp.models.base import Baseline, Components
+from aeexp.types import Batch, Code
 
 
-class PCA(Autoencoder):
+class PCA(Baseline):
     m: Tensor  # (P,)
     W: Tensor  # (D, P)
 
     def __init__(self, components: Components) -> None:
         super().__init__()
-        self.prior, self.corruption = NoPrior(), Uncorrupted()
         self.shape, size = components.shape, prod(components.shape)
         if components.dim > size:
             raise UserError(
@@ -44,9 +41,6 @@ class PCA(Autoencoder):
         fitted = SklearnPCA(len(self.W), svd_solver="covariance_eigh").fit(x.double().numpy())
         self.m.copy_(torch.as_tensor(fitted.mean_))
         self.W.copy_(torch.as_tensor(fitted.components_))
-
-    def loss(self, batch: Batch) -> Loss:
-        return Loss({"recon": (batch.x - self.reconstruct(batch.x)).square().flatten(1).sum(1)})
 
     def encode(self, x: Tensor, y: Tensor | None = None) -> Code:
         z = (x.flatten(1) - self.m) @ self.W.T

@@ -4,23 +4,17 @@ from collections.abc import Iterable
 
 from torch import Tensor
 
-from aeexp.corruptions import Uncorrupted
-from aeexp.models.base import Autoencoder, Components
-from aeexp.priors import NoPrior
-from aeexp.types import Batch, Code, Loss
+from aeexp.models.base import Baseline, Components
+from aeexp.types import Batch, Code
 
 
-class Pixels(Autoencoder):
+class Pixels(Baseline):
     def __init__(self, components: Components) -> None:
         super().__init__()
-        self.prior, self.corruption = NoPrior(), Uncorrupted()
         self.shape = components.shape
 
     def initialize(self, batches: Iterable[Batch]) -> None:
         """There is nothing to fit."""
-
-    def loss(self, batch: Batch) -> Loss:
-        return Loss({"recon": (batch.x - self.reconstruct(batch.x)).square().flatten(1).sum(1)})
 
     def encode(self, x: Tensor, y: Tensor | None = None) -> Code:
         z = x.flatten(1)

@@ -9,7 +9,7 @@ from aeexp.report.forms import markdown
 from aeexp.report.sweep import Report
 from aeexp.report.table import footnotes
 
-AS_RUN = ("title", "sweep", "expected")  # what the sweep's own table knows better than configs/table
+AS_RUN = ("title", "sweep", "notes", "expected")  # what the sweep's own table knows better than configs/table
 SHOWN = ("table.md", "table.png", "pareto.png")
 LINKS = {
     "table.md": "all metrics",

@@ -24,11 +24,11 @@ class Mean(Baseline):
         self.m.copy_(mean_example(batches))
 
     def encode(self, x: Tensor, y: Tensor | None = None) -> Code:
-        z = x.new_zeros(len(x), self.dim)
+        z = x.new_zeros(x.shape[0], self.dim)
         return Code(z, z)
 
     def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        return self.m.expand(len(z), *self.m.shape)
+        return self.m.expand(z.shape[0], *self.m.shape)
 
     def reconstruct(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         return self.decode(x)

@@ -5,16 +5,17 @@ from functools import cache
 
 import torch
 
+from aeexp.app import packages
 from aeexp.app.components import make_data, make_model, make_task
-from aeexp.app.sweep import CONFIGS, points, quoted
+from aeexp.app.sweep import points, quoted
 from aeexp.errors import UserError
 
 
 def options(group):
-    return sorted(file.stem for file in (CONFIGS / group).glob("*.yaml"))
+    return sorted(packages.options(group))
 
 
-GROUPS = sorted(folder.name for folder in CONFIGS.iterdir() if folder.is_dir() and folder.name != "hydra")
+GROUPS = sorted(packages.groups() - {"bottleneck"})
 MODELS, CODES, NETWORKS = options("model"), options("code"), options("network")
 PROTOCOLS = sorted(set(options("evaluation")) - {"all"})
 PARTS = [

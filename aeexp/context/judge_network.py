@@ -14,8 +14,8 @@ class Classifier(nn.Module):
         self, shape: tuple[int, ...], classes: int, scale: float, channels: list[int], hidden: int, width: int
     ) -> None:
         super().__init__()
-        trunk = _convolutions(shape[0], channels) if len(shape) == 3 else [nn.Flatten(), nn.LazyLinear(hidden)]
-        self.features = nn.Sequential(*trunk, nn.ReLU(), nn.Flatten(), nn.LazyLinear(width), nn.ReLU())
+        layers = _convolutions(shape[0], channels) if len(shape) == 3 else [nn.Flatten(), nn.LazyLinear(hidden)]
+        self.features = nn.Sequential(*layers, nn.ReLU(), nn.Flatten(), nn.LazyLinear(width), nn.ReLU())
         self.head, self.scale = nn.Linear(width, classes), scale
         self(torch.zeros(1, *shape))  # the lazy layers learn their sizes
 

@@ -73,5 +73,5 @@ class LogisticProbe:
 
 def _fit(probe: LogisticRegression, z: np.ndarray, y: Tensor) -> LogisticRegression:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # told by n_iter_
+        warnings.simplefilter("ignore", ConvergenceWarning)  # n_iter_ says it
         return probe.fit(z, y.numpy())

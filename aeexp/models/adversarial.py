@@ -24,8 +24,10 @@ class Adversarial(Factored):
         super().__init__(components)
         if weight < 0:
             raise UserError(f"model.weight is what fooling the discriminator is worth, but got {weight}: choose >= 0")
-        trunk = discriminator.encoder((components.dim,))
-        self.discriminator = nn.Sequential(trunk, nn.Linear(trunk.out_features, 1), nn.Flatten(0))  # (B, D) -> (B,)
+        features = discriminator.encoder((components.dim,))
+        self.discriminator = nn.Sequential(
+            features, nn.Linear(features.out_features, 1), nn.Flatten(0)
+        )  # (B, D) -> (B,)
         self.discriminator.apply(components.initialization)
         self.weight, self.prior = weight, StandardNormal(components.dim)
 

@@ -1,7 +1,5 @@
 """What every option of every group keeps, composed as a user composes it."""
 
-from pathlib import Path
-
 import pytest
 import torch
 from composing import (
@@ -21,7 +19,7 @@ from composing import (
 
 from aeexp.app.check import check
 from aeexp.app.components import make_model, trainable
-from aeexp.app.sweep import CONFIGS
+from aeexp.app.packages import CONFIGS, folders
 from aeexp.context.base import EvaluationContext
 from aeexp.errors import NotApplicable, UserError
 from aeexp.types import Batch
@@ -41,9 +39,9 @@ def test_every_group_has_options():
 
 
 def test_every_model_file_is_in_the_catalogue_of_configs():
-    files = {file.stem for file in (Path(CONFIGS).parent / "aeexp" / "models").glob("[!_]*.py")} - {"base"}
-    targets = {configured(f"model={model}")["model"]["_target_"].split(".")[2] for model in MODELS}
-    assert targets == files
+    files = {file.stem for file in (CONFIGS.parent / "aeexp" / "models").glob("[!_]*.py")} - {"base"}
+    targets = [configured(f"model={model}")["model"]["_target_"].split(".") for model in MODELS]
+    assert {name for _, *room, name, _ in targets if room == ["models"]} == files
 
 
 @pytest.mark.parametrize("words", [[f"model={model}"] for model in MODELS] + [[part] for part in PARTS], ids="-".join)
@@ -61,7 +59,8 @@ class TestEveryKindAndPart:
     def test_every_trainable_parameter_gets_a_gradient(self, words, batch):
         task, _ = made(*words)
         if not trainable(task.model):
-            assert "a baseline" in (CONFIGS / "model" / f"{words[0].removeprefix('model=')}.yaml").read_text()
+            file = f"{words[0].replace('=', '/')}.yaml"
+            assert "a baseline" in next(folder / file for folder in folders() if (folder / file).exists()).read_text()
             return
         task.model.loss(batch).total.backward()
         without = [name for name, parameter in task.model.named_parameters() if parameter.grad is None]

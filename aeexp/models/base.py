@@ -136,12 +136,12 @@ class Factored(Autoencoder, ABC):
         return self.likelihood.mean(self.decoder(self.condition(code.mean, y), *switches))
 
     def posterior(self, x: Tensor, y: Tensor | None = None) -> DiagonalNormal:
-        h, switches = self.encoder.with_switches(x)
+        h, switches = self.features(x, y)
         if switches:
             raise NotApplicable(
                 "this decoder reads the encoder's switches, so that p(x | z) is no distribution: choose network=conv"
             )
-        return self.code.posterior(self.condition(h, y))
+        return self.code.posterior(h)
 
     def log_likelihood(self, x: Tensor, z: Tensor, y: Tensor | None = None) -> Tensor:
         nll = self.likelihood.nll(self.decoder(self.condition(z, y)), x)
@@ -154,12 +154,16 @@ class Factored(Autoencoder, ABC):
 
     def encode_with_switches(self, x: Tensor, y: Tensor | None = None) -> tuple[Code, list[Tensor]]:
         """The code of x, and the pooling switches for the decoder."""
-        h, switches = self.encoder.with_switches(x)
-        return self.code(self.condition(h, y)), switches
+        h, switches = self.features(x, y)
+        return self.code(h), switches
 
-    def condition(self, values: Tensor, y: Tensor | None) -> Tensor:
-        """Features or codes (B, F) as the code and the decoder read them: a conditional model appends the label."""
-        return values
+    def features(self, x: Tensor, y: Tensor | None) -> tuple[Tensor, list[Tensor]]:
+        """h of x (B, *shape), and the pooling switches: a conditional model shows the label to the encoder."""
+        return self.encoder.with_switches(x)
+
+    def condition(self, z: Tensor, y: Tensor | None) -> Tensor:
+        """Codes (B, D) as the decoder reads them: a conditional model appends the label."""
+        return z
 
 
 def mean_example(batches: Iterable[Batch]) -> Tensor:

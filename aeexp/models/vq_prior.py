@@ -9,7 +9,8 @@ draw k from the prior, and decode its entries.
 
 The indices are constants, so each player's gradient of the one J is its own. `stage` 1 trains the autoencoder alone, 2
 the prior alone while nothing of the autoencoder moves (schedule=two_stages); 0 both in one step, the prior after codes
-that move. In eval mode the objective is always J: with a uniform prior it would end in P log K.
+that move. In eval mode the objective is always J: with a uniform prior it would end in P log K. The statistic
+`prior_per_position` is -log p(k) / P, in nats.
 """
 
 from collections.abc import Callable
@@ -22,7 +23,7 @@ from aeexp.codes.base import Bottleneck
 from aeexp.errors import UserError
 from aeexp.models.base import Components, Factored
 from aeexp.priors import Prior
-from aeexp.types import Batch, Loss
+from aeexp.types import Batch, EpochStatistic, Loss
 
 
 class VQPrior(Factored):
@@ -35,16 +36,21 @@ class VQPrior(Factored):
                 f"model=vq_prior has a prior over the indices of code=vq, but the code is {type(self.code).__name__}: "
                 "choose code=vq, or model=vae"
             )
-        self.prior = Autoregressive(self.code, components.dim // self.code.symbol_width, transformer)
+        self.positions = components.dim // self.code.symbol_width
+        self.prior = Autoregressive(self.code, self.positions, transformer)
         self.prior.apply(components.initialization)
 
     def loss(self, batch: Batch) -> Loss:
         stage = self.stage if self.training else 0
-        if stage == 2:
-            return Loss({"prior": self._surprise(batch.x)})
-        recon, code = self.reconstruction_nll(batch.x)
-        terms = {"recon": recon, **code.terms}
-        return Loss(terms if stage == 1 else {**terms, "prior": self._surprise(batch.x)}, code.stats)
+        terms: dict[str, Tensor] = {}
+        stats: dict[str, Tensor | EpochStatistic] = {}
+        if stage != 2:
+            recon, code = self.reconstruction_nll(batch.x)
+            terms, stats = {"recon": recon, **code.terms}, {**code.stats}
+        if stage != 1:
+            terms["prior"] = self._surprise(batch.x)
+            stats["prior_per_position"] = terms["prior"] / self.positions
+        return Loss(terms, stats)
 
     def _surprise(self, x: Tensor) -> Tensor:
         """-log p(k) of the indices that the autoencoder, as a constant, gives to x: (B,)"""

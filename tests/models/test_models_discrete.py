@@ -273,8 +273,8 @@ def test_conditional_objective_is_the_elbo_of_x_given_y():
     loss = model.loss(Batch(x, y))
     torch.manual_seed(1)
     torch.rand(len(y))  # the labels that are hidden
-    q_in = torch.cat([x.flatten(1), torch.eye(3)[y]], 1)
-    mu, log_var = model.code.project(q_in).chunk(2, 1)
+    labels = torch.eye(3)[y] @ model.channel.weight.T
+    mu, log_var = model.code.project(torch.cat([x.flatten(1), labels], 1)).chunk(2, 1)
     q = Independent(Normal(mu, (log_var / 2).exp()), 1)
     z = q.rsample()
     theta = model.decoder[0](torch.cat([z, torch.eye(3)[y]], 1))
@@ -293,6 +293,26 @@ def test_conditional_model_without_labels_is_the_vae_of_the_same_weights():
     same(model.reconstruct(x), plain.reconstruct(x))
     same(model.reconstruct(x, unlabelled), model.reconstruct(x))
     same(model.decode(torch.ones(6, 3), unlabelled), plain.decode(torch.ones(6, 3)))
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 4), (3, 4, 4), (8, 2), (12,)], ids=str)
+def test_every_layer_of_the_encoder_sees_the_class(shape):
+    components = Components(
+        shape=shape,
+        dim=3,
+        network=MLP([7, 5], "Tanh"),
+        code=vae,
+        likelihood=likelihoods.Bernoulli(1),
+        corruption=corruptions.Uncorrupted(),
+        initialization=initializations.Torch(),
+    )
+    model, x, seen = ConditionalVAE(components, classes=3, hidden=0.0), torch.rand(1, *shape), []
+    for layer in model.encoder:
+        if isinstance(layer, nn.Linear):
+            layer.register_forward_hook(lambda layer, given, out: seen.append(out))
+    model.encode(x.expand(3, *shape), torch.arange(3))
+    assert len(seen) == 2
+    assert all(torch.cdist(h, h).triu(1).unique()[1] > 1e-3 for h in seen)
 
 
 def test_class_changes_what_is_generated_and_each_example_has_its_own():

@@ -75,6 +75,13 @@ def refused(*words, by):
     assert [word for word in words if word not in str(refusal.value)] == []
 
 
+def test_prior_per_position_is_the_mean_surprise_of_one_symbol():
+    made, data = model().eval(), batch()
+    k = made.code.indices(made.code.project(made.encoder(data.x)))
+    probabilities = torch.stack([made.prior.logits(k[:, :i])[:, -1].softmax(1) for i in range(P)], 1)  # (B, P, K)
+    same(made.loss(data).stats["prior_per_position"].mean(), -probabilities.gather(2, k[..., None]).log().mean())
+
+
 def test_probabilities_of_all_sequences_add_up_to_one():
     made = model()
     log_p = made.prior.log_prob(made.code.entries(every_sequence(P)))

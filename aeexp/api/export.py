@@ -158,6 +158,9 @@ def export(run: str, part: str, output: str) -> dict[Path, float]:
 
 
 def main() -> None:
+    if {"--help", "-h"} & {*sys.argv[1:]}:
+        print(__doc__.strip())
+        return
     asked: dict[str, str] = {}
     try:
         for word in sys.argv[1:]:

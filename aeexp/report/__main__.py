@@ -1,4 +1,4 @@
-"""The table of a directory of runs, from disk:  python -m aeexp.report runs/code_size --where model=vae,deep"""
+"""The table of a directory of runs, from disk:  aeexp report runs/code_size --where model=vae,deep"""
 
 import argparse
 import sys
@@ -12,7 +12,7 @@ from aeexp.report.sweep import FORMS, form, form_of, write_all, write_page
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m aeexp.report", description=__doc__)
+    parser = argparse.ArgumentParser(prog="aeexp report", description=__doc__)
     parser.add_argument("folder", type=Path, help="a directory of runs")
     parser.add_argument("--by", default="", help="keys of the lines, as model,optimizer.lr; what else varies: columns")
     parser.add_argument("--metrics", default="", help="metrics to show, as reconstruction/psnr,training/epochs")

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 import venv
+from contextlib import suppress
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 from conftest import ROOT
 
 import aeexp
+from aeexp.__main__ import COMMANDS, main
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 OPTIONAL = {"ray", "optuna", "onnx", "onnxruntime"}  # imported where an extra is asked for
@@ -38,6 +40,14 @@ def test_the_dependencies_are_what_the_package_imports():
     distributions = packages_distributions()
     needed = {normal(distributions[name][0]) for name in imported}
     assert needed == {normal(text) for text in PROJECT["dependencies"]}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_a_help(monkeypatch, capsys, command):
+    monkeypatch.setattr(sys, "argv", ["aeexp", command, "--help"])
+    with suppress(SystemExit):
+        main()
+    assert f"aeexp {command}" in capsys.readouterr().out
 
 
 def test_there_is_one_version():

@@ -15,6 +15,7 @@ from aeexp.errors import UserError
 
 class Corruption(nn.Module, ABC):
     identity: bool = False  # whether x~ = x
+    bounded: bool = False  # whether it is of numbers in [0, scale] alone
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
@@ -38,6 +39,7 @@ class Gaussian(Corruption):
         if std < 0:
             raise UserError(f"corruption.std is a standard deviation, at least 0, but got {std}")
         self.std, self.scale, self.range = std, scale, (0.0, scale) if clip else (-inf, inf)
+        self.bounded = clip
 
     def forward(self, x: Tensor) -> Tensor:
         return (x + self.scale * self.std * torch.randn_like(x)).clamp(*self.range)
@@ -56,6 +58,8 @@ class Masking(Corruption):
 
 class SaltAndPepper(Corruption):
     """Each value is set, with probability `fraction`, to 0 or to `scale`, by a fair coin. Vincent et al. (2010)."""
+
+    bounded = True
 
     def __init__(self, fraction: float, scale: float) -> None:
         super().__init__()
@@ -76,6 +80,7 @@ class WhiteNoise(Corruption):
     def __init__(self, decibels: float, scale: float, clip: bool) -> None:
         super().__init__()
         self.ratio, self.range = 10 ** (-decibels / 20), (0.0, scale) if clip else (-inf, inf)
+        self.bounded = clip
 
     def forward(self, x: Tensor) -> Tensor:
         std = x.flatten(1).std(1, correction=0).view(-1, *[1] * (x.dim() - 1))

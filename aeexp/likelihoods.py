@@ -12,6 +12,8 @@ from aeexp.errors import UserError
 
 
 class Likelihood(nn.Module, ABC):
+    bounded: bool = False  # whether means are of a bounded or half-bounded range, as [0, 1]
+
     @abstractmethod
     def nll(self, theta: Tensor, x: Tensor) -> Tensor:
         """-log p(x | theta): (B, *shape) twice -> (B,) nats"""
@@ -31,6 +33,8 @@ class Likelihood(nn.Module, ABC):
 
 class Bernoulli(Likelihood):
     """-log p(x | theta) = -sum_i [x_i log m_i + (1 - x_i) log(1 - m_i)],  m = sigmoid(theta);  x in [0, 1]"""
+
+    bounded = True
 
     def __init__(self, scale: float) -> None:
         super().__init__()
@@ -55,7 +59,7 @@ class SquaredError(Likelihood):
 
     def __init__(self, link: str) -> None:
         super().__init__()
-        self.link = activation(link)
+        self.link, self.bounded = activation(link), link != "Identity"
 
     def nll(self, theta: Tensor, x: Tensor) -> Tensor:
         return (x - self.mean(theta)).square().flatten(1).sum(1)

@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import torch
+from oracles import UNIT
 from torch import nn
 
 from aeexp.context.base import EvaluationContext
@@ -53,7 +54,7 @@ def split(n, seed):
 
 def context(model):
     parts = {"train": split(400, 0), "val": split(50, 1), "test": split(300, 2)}
-    data = SimpleNamespace(**parts, name="corners", shape=(1, 16, 16), classes=CLASSES, scale=1.0)
+    data = SimpleNamespace(**parts, name="corners", shape=(1, 16, 16), classes=CLASSES, **UNIT)
     return EvaluationContext(model, data, None, "oracle")
 
 

@@ -40,6 +40,9 @@ class Oracle(Autoencoder):
         return Loss({"recon": (batch.x - self.reconstruct(batch.x)).square().flatten(1).sum(1)})
 
 
+UNIT = {"scale": 1.0, "bounded": True, "limits": (0.0, 1.0)}  # of data in [0, 1]
+
+
 def split(n, seed, classes=3):
     generator = torch.Generator().manual_seed(seed)
     x = torch.rand(n, *SHAPE, generator=generator)
@@ -49,7 +52,10 @@ def split(n, seed, classes=3):
 def context(model, classes=3, n=30):
     parts = {"train": split(400, 0, classes), "val": split(5, 1, classes), "test": split(n, 2, classes)}
     return EvaluationContext(
-        model, SimpleNamespace(**parts, shape=SHAPE, classes=classes, scale=1.0, rate=None), None, "vae"
+        model,
+        SimpleNamespace(**parts, shape=SHAPE, classes=classes, **UNIT, rate=None),
+        None,
+        "vae",
     )
 
 

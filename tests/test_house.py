@@ -8,13 +8,14 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 # Each room may import from the rooms below it. Imports run one way, and siblings do not import each other.
-GROUND = {"errors", "types", "activations", "files"}
+GROUND = {"errors", "types", "activations", "files", "scalings"}
 PARTS = {"networks", "codes", "corruptions", "likelihoods", "priors", "initializations"}
 BELOW = {
     "errors": set(),
     "types": set(),
     "files": set(),
     "activations": {"errors"},
+    "scalings": {"types"},
     **dict.fromkeys(PARTS, GROUND),
     "codes": GROUND | {"priors"},
     "data": GROUND,

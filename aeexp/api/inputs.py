@@ -21,8 +21,11 @@ class UserInput(ABC):
         self.values = values
 
     @abstractmethod
-    def read(self, factor: float, scale: float) -> Tensor:
-        """Float32 in [0, scale]; `factor` makes that of the data's own bytes. UserError where it cannot be."""
+    def read(self, factor: float, scale: float, bounded: bool) -> Tensor:
+        """Float32 in [0, scale], or, of data that are not `bounded`, any; `factor` makes that of the data's own bytes.
+
+        UserError where it cannot be.
+        """
 
     @abstractmethod
     def codes(self, values: Tensor) -> Any:
@@ -34,13 +37,13 @@ class UserInput(ABC):
 
 
 class Numbers(UserInput, ABC):
-    def read(self, factor: float, scale: float) -> Tensor:
+    def read(self, factor: float, scale: float, bounded: bool) -> Tensor:
         if self.values.dtype != torch.uint8 and not self.values.is_floating_point():
             raise UserError(f"x holds {self.values.dtype}: choose uint8, as the data's files hold, or floats")
         x = self.values.float()
         x = x * factor if self.values.dtype == torch.uint8 else x
         low, high = (x.min().item(), x.max().item()) if x.numel() else (0.0, 0.0)
-        if low < -FAR * scale or high > (1 + FAR) * scale:
+        if bounded and (low < -FAR * scale or high > (1 + FAR) * scale):
             raise UserError(
                 f"x is from {low:g} to {high:g}, but this run reads [0, {scale:g}]: choose x scaled to that, or uint8 "
                 "where the data's files hold bytes"
@@ -68,7 +71,7 @@ class Torch(Numbers):
 class Pictures(UserInput):
     """PIL in, PIL out; codes, which are no pictures, as numpy. Their white is the scale, whatever the data's is."""
 
-    def read(self, factor: float, scale: float) -> Tensor:
+    def read(self, factor: float, scale: float, bounded: bool) -> Tensor:
         return self.values * (scale / 255)
 
     def codes(self, values: Tensor) -> NDArray[np.float32]:

@@ -31,12 +31,12 @@ class Loaded:
 
     def __init__(self, model: Autoencoder, data: DataModule, device: torch.device) -> None:
         self.model, self.device = model.eval().requires_grad_(False).to(device), device
-        self.shape, self.scale, self.factor = data.shape, data.scale, data.factor
+        self.shape, self.scale, self.factor, self.bounded = data.shape, data.scale, data.factor, data.bounded
 
     def encode(self, x: Any, y: Any = None) -> Any:
         """x -> its mean codes (N, *positions, D). NotApplicable where the model has none."""
         user_input = given(x, self.shape)
-        values = _sized("x", user_input.read(self.factor, self.scale), self.shape)
+        values = _sized("x", user_input.read(self.factor, self.scale, self.bounded), self.shape)
         return user_input.codes(self._batched(lambda x, y: self.model.encode(x, y).mean, values, self.shape, y))
 
     def decode(self, z: Any, y: Any = None) -> Any:
@@ -48,7 +48,7 @@ class Loaded:
     def reconstruct(self, x: Any, y: Any = None) -> Any:
         """x -> what comes back of it, without corruption and without sampling."""
         user_input = given(x, self.shape)
-        values = _sized("x", user_input.read(self.factor, self.scale), self.shape)
+        values = _sized("x", user_input.read(self.factor, self.scale, self.bounded), self.shape)
         return user_input.examples(self._batched(self.model.reconstruct, values, self.shape, y), self.scale)
 
     def sample(self, n: int, seed: int, y: Any = None) -> Any:
@@ -106,7 +106,7 @@ def _restored(run: Run) -> tuple[Autoencoder, DataModule]:
     config = run.config
     kept = run.results.get("training", {}).get("data", {})
     data = make_data({"data": {**config["data"], **kept}})
-    task = make_task(config, make_model(config, data.shape))
+    task = make_task(config, make_model(config, data.shape, data.scaling))
     try:
         restore(run.checkpoints / f"{config['checkpoint']}.ckpt", task)
     except RuntimeError as error:

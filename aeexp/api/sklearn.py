@@ -23,8 +23,7 @@ from aeexp.app.build import build
 from aeexp.app.components import make_model, make_task, trainable
 from aeexp.app.sweep import points
 from aeexp.app.words import read, sweeps
-from aeexp.data.examples import BATCH, Examples, Shuffled
-from aeexp.data.module import loader
+from aeexp.data.examples import BATCH, Examples, Shuffled, loader
 from aeexp.errors import UserError
 from aeexp.models.base import Autoencoder
 from aeexp.training.fit import fit
@@ -137,7 +136,8 @@ def trained(config: dict[str, Any], x: Tensor) -> Autoencoder:
     """The model of a configuration after its training on x (N, *shape), in eval mode and on the CPU."""
     quiet()
     torch.manual_seed(config["seed"])
-    task = make_task(config, make_model(config, tuple(x.shape[1:])))
+    scaling = build(config["data"].get("scaling"), "data.scaling")
+    task = make_task(config, make_model(config, tuple(x.shape[1:]), scaling))
     examples = Examples(x, torch.full((len(x),), -1), 1.0)
     task.model.initialize(examples.batches(BATCH))
     if trainable(task.model):

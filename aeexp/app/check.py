@@ -12,9 +12,11 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from aeexp.app.build import build
 from aeexp.app.components import MODEL, make_data, make_model, make_task, trainable
+from aeexp.data.module import DataModule
 from aeexp.errors import UserError
 from aeexp.models.base import Autoencoder
 from aeexp.runs.identity import NOT_IDENTITY
+from aeexp.scalings import Scaling
 from aeexp.training.progress import quiet
 
 KNOWN = {
@@ -64,8 +66,8 @@ def _with_seed_zero(node: Any, seed: int, name: str = "") -> Any:
 @cache
 def _check(text: str) -> None:
     config = json.loads(text)
-    shape = _check_data(json.dumps(config["data"]))
-    model = _model(json.dumps({name: config[name] for name in MODEL}), shape)
+    data = _checked_data(json.dumps(config["data"]))
+    model = _model(json.dumps({name: config[name] for name in MODEL}), data.shape, data.scaling)
     with torch.device("meta"):
         task = make_task(config, model)
         if trainable(model):
@@ -80,16 +82,16 @@ def _check(text: str) -> None:
 
 
 @cache
-def _check_data(node: str) -> tuple[int, ...]:
+def _checked_data(node: str) -> DataModule:
     data = make_data({"data": json.loads(node)})
     data.prepare_data()
-    return data.shape
+    return data
 
 
 @lru_cache(maxsize=64)
-def _model(parts: str, shape: tuple[int, ...]) -> Autoencoder:
+def _model(parts: str, shape: tuple[int, ...], scaling: Scaling | None) -> Autoencoder:
     with torch.device("meta"):
-        return make_model(json.loads(parts), shape)
+        return make_model(json.loads(parts), shape, scaling)
 
 
 @cache

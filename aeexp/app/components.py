@@ -5,6 +5,8 @@ from typing import Any
 from aeexp.app.build import build, call
 from aeexp.data.module import DataModule
 from aeexp.models.base import Autoencoder, Components
+from aeexp.models.scaled import Scaled
+from aeexp.scalings import Scaling
 from aeexp.training.task import Task
 
 # what a model is made of
@@ -15,7 +17,7 @@ def make_data(config: dict[str, Any]) -> DataModule:
     return build(config["data"], "data")
 
 
-def make_model(config: dict[str, Any], shape: tuple[int, ...]) -> Autoencoder:
+def make_model(config: dict[str, Any], shape: tuple[int, ...], scaling: Scaling | None = None) -> Autoencoder:
     """The sizes are wired here and nowhere else: the data's shape, the bottleneck's width."""
     components = call(
         Components,
@@ -25,7 +27,8 @@ def make_model(config: dict[str, Any], shape: tuple[int, ...]) -> Autoencoder:
         **{name: build(config[name], name) for name in ("network", "likelihood", "corruption", "initialization")},
         code=build({**config["code"], "_partial_": True}, "code"),
     )
-    return build(config["model"], "model", components=components)
+    model = build(config["model"], "model", components=components)
+    return model if scaling is None else Scaled(model, scaling, components)
 
 
 def make_task(config: dict[str, Any], model: Autoencoder) -> Task:

@@ -67,7 +67,9 @@ def _trained(run: Run, task: Task) -> dict[str, Any]:
 
 def evaluate(run: Run, config: dict[str, Any], threads: int) -> None:
     """Measures what is not measured of a trained run."""
-    measure(run, config, *_wired(config, threads))
+    task, data = _wired(config, threads)
+    data.check_content()
+    measure(run, config, task, data)
 
 
 def fit(run: Run, config: dict[str, Any], task: Task, data: DataModule, shown: pl.Callback) -> None:
@@ -181,7 +183,7 @@ def _wired(config: dict[str, Any], threads: int) -> tuple[Task, DataModule]:
     data = make_data(config)
     data.prepare_data()
     data.setup()
-    return make_task(config, make_model(config, data.shape)), data
+    return make_task(config, make_model(config, data.shape, data.scaling)), data
 
 
 def _png(figure: Any) -> bytes:

@@ -1,14 +1,19 @@
 """From the words of a command line to the points of a sweep, each checked before the first one runs."""
 
 import itertools
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
+from pathlib import Path
 from typing import Any
 
+from aeexp.app.build import build
 from aeexp.app.composing import Template, composed, plain, settled
 from aeexp.app.packages import CONFIGS, groups
 from aeexp.app.words import check_options, parsed, quoted, sweeps
+from aeexp.data.content import digest
+from aeexp.errors import UserError
 from aeexp.runs.identity import directory
 from aeexp.runs.run import Run
 
@@ -56,7 +61,25 @@ def points(name: str, overrides: list[str]) -> Iterator[Point]:
         rest = tuple(text for text, is_ in zip(words, plain_values, strict=True) if not is_)
         if rest not in known:
             known[rest] = Template(name, words, values)
-        yield Point(words, known[rest].filled(words, values))
+        yield Point(words, with_content(known[rest].filled(words, values)))
+
+
+def with_content(config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration with the digest of the user's own files, where it reads such, as a part of its identity."""
+    if "data" not in config:
+        return config
+    data = {key: value for key, value in config["data"].items() if key in ("source", "root")}
+    found = _content(json.dumps(data))
+    return config if found is None else {**config, "data": {**config["data"], "content": found}}
+
+
+@cache
+def _content(data: str) -> str | None:
+    node = json.loads(data)
+    try:
+        return digest(build(node["source"], "data.source"), Path(node["root"]))
+    except UserError:  # which the check of the run says
+        return None
 
 
 def _is_value(override: Any) -> bool:

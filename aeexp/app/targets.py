@@ -17,7 +17,7 @@ from aeexp.errors import UserError
 
 ROOMS = (
     *("activations", "codes", "context", "corruptions", "data", "evaluation", "initializations", "likelihoods"),
-    *("metrics", "models", "networks", "priors", "training"),
+    *("metrics", "models", "networks", "priors", "scalings", "training"),
 )
 LIBRARIES = ("torch.nn", "torch.optim", "pytorch_lightning.callbacks", "pytorch_lightning.trainer")
 TRUSTED = (*(f"aeexp.{room}" for room in ROOMS), *LIBRARIES)

@@ -47,7 +47,7 @@ class Bottleneck(nn.Module, ABC):
         self.activation = None
 
     def forward(self, h: Tensor) -> Code:
-        return self.of(self.project(h))
+        return self.of(self.project(h).to(self.project.weight))  # single, where a network is in half precision
 
     @abstractmethod
     def of(self, a: Tensor) -> Code:

@@ -66,8 +66,9 @@ class VQ(Bottleneck):
 
     @torch.no_grad()
     def nearest(self, z_e: Tensor) -> Tensor:
-        """(N, width) -> (N,), the index of the nearest entry"""
-        return (self.codebook.square().sum(1) - 2 * z_e @ self.codebook.T).argmin(1)
+        """(N, width) -> (N,), the index of the nearest entry, in the precision of the codebook"""
+        with torch.autocast(z_e.device.type, enabled=False):
+            return (self.codebook.square().sum(1) - 2 * z_e.to(self.codebook) @ self.codebook.T).argmin(1)
 
     def indices(self, z: Tensor) -> Tensor:
         """Of the entries that are nearest to z, which may be the encoder's z_e."""

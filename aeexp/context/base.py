@@ -30,6 +30,12 @@ class Splits(Protocol):
     shape: tuple[int, ...]
     classes: int
     scale: float
+    bounded: bool  # whether all numbers are in [0, scale]
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Within which a number of an example can be."""
+
     rate: int | None  # samples a second, where an example can be heard
 
 
@@ -46,7 +52,7 @@ class Errors(NamedTuple):
 
     squared: Tensor  # ||x - x^||^2, summed over the example, in units of data.scale squared
     nats: Tensor  # the term `recon` of the model's own objective, on uncorrupted input
-    ssim: Tensor  # structural similarity, Wang et al. (2004), with a Gaussian window; nan where x is no image
+    ssim: Tensor  # structural similarity, Wang et al. (2004), with a Gaussian window; nan of all but bounded images
 
 
 class EvaluationContext:
@@ -93,7 +99,8 @@ class EvaluationContext:
     def _errors(self, batch: Batch) -> Tensor:
         x, restored = batch.x, self.model.reconstruct(*batch)
         error = (x - restored).square().flatten(1).sum(1)
-        alike = ssim(restored, x, self.data.scale) if x.dim() == 4 else torch.full_like(error, nan)
+        is_image = x.dim() == 4 and self.data.bounded
+        alike = ssim(restored, x, self.data.scale) if is_image else torch.full_like(error, nan)
         return torch.stack([error, self.model.clean_loss(batch).terms["recon"], alike], dim=1).double()  # (B, 3)
 
 

@@ -110,11 +110,11 @@ def latent_samplers(context: EvaluationContext, density: DensityEstimator) -> di
 def generated(context: EvaluationContext, prior: Prior, y: Tensor) -> Iterator[Tensor]:
     """Blocks (at most BATCH, *shape): an example for each of the labels (N,), which unconditional models ignore.
 
-    Values outside [0, data.scale] are clipped. Draws from the global generator.
+    Values outside data.limits, [0, scale] of most data, are clipped. Draws from the global generator.
     """
     for labels in y.split(BATCH):
         with torch.no_grad():
-            yield context.model.decode(prior.sample(len(labels)), labels).clamp(0, context.data.scale)
+            yield context.model.decode(prior.sample(len(labels)), labels).clamp(*context.data.limits)
 
 
 def _can_be_sampled(prior: Prior) -> bool:

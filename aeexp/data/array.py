@@ -17,7 +17,7 @@ class Array:
     """x (N, *shape) and, where they are known, labels y (N,) from 0, -1 where unlabelled; and those of a test part.
 
     Each is the name of a file below root: `images.npy`, or `all.npz:images`, an array of it. uint8 are read as bytes,
-    0..255; floats as they are, in [0, 1]; with `range` = [low, high], any numbers within it, mapped to [0, 1].
+    0..255; floats as they are; with `range` = [low, high], any numbers within it, mapped to [0, 1].
     `shape` null: the file's, where bytes (N, H, W) are gray images and (N, H, W, 3) coloured ones; otherwise the
     file's (H, W, C) are turned to (C, H, W), and all else that has as many numbers is read in that shape.
     """
@@ -36,6 +36,11 @@ class Array:
         if y is not None and test_x is not None and test_y is None:
             raise UserError("data.source.y labels the training part, but data.source.test_y is missing for test_x")
         self.x, self.y, self.test_x, self.test_y, self.shape, self.range = x, y, test_x, test_y, shape, range
+        self.any_numbers = range is None
+
+    def files(self, root: Path) -> list[Path]:
+        names = {name.partition(":")[0] for name in (self.x, self.y, self.test_x, self.test_y) if name is not None}
+        return [root / name for name in names]
 
     def describe(self, root: Path) -> Facts:
         (n, *found), dtype = _header(root, self.x)
@@ -83,11 +88,12 @@ class Array:
         return list(self.shape)
 
     def _scaled(self, values: np.ndarray, name: str) -> np.ndarray:
-        """Numbers within `range` -> float32 in [0, 1]"""
-        low, high = self.range or (0.0, 1.0)
+        """Numbers within `range` -> float32 in [0, 1]; without it, any numbers as float32"""
         if not np.isfinite(values).all():
             raise UserError(f"{name} holds values that are not finite: replace them, or leave their examples out")
-        least, most = values.min(), values.max()
+        if self.range is None:
+            return values.astype(np.float32)
+        (low, high), least, most = self.range, values.min(), values.max()
         if least < low or most > high:
             raise UserError(
                 f"{name} holds {values.dtype} from {least:g} to {most:g}, outside of [{low:g}, {high:g}]: give "

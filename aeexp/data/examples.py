@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from math import ceil
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from aeexp.types import Batch
 
@@ -24,15 +25,25 @@ class Examples(Dataset[Batch]):
     def __getitem__(self, index: Tensor) -> Batch:
         """(B,) int64 positions -> Batch of B"""
         # index_select copies whole rows; x[index] visits every byte and is many times slower
-        return self._batch(self.x.index_select(0, index), self.y.index_select(0, index))
+        return self.batch(self.x.index_select(0, index), self.y.index_select(0, index))
 
-    def batches(self, size: int) -> Iterator[Batch]:
+    def batches(self, size: int) -> "Batches":
         """The whole set in order."""
-        for x, y in zip(self.x.split(size), self.y.split(size), strict=True):
-            yield self._batch(x, y)
+        return Batches(self, size)
 
-    def _batch(self, x: Tensor, y: Tensor) -> Batch:
+    def batch(self, x: Tensor, y: Tensor) -> Batch:
         return Batch(x.to(torch.float32, copy=True).mul_(self.factor), y)
+
+
+class Batches:
+    """Examples in order, `size` at a time, as often as they are gone through."""
+
+    def __init__(self, examples: Examples, size: int) -> None:
+        self.examples, self.size = examples, size
+
+    def __iter__(self) -> Iterator[Batch]:
+        for x, y in zip(self.examples.x.split(self.size), self.examples.y.split(self.size), strict=True):
+            yield self.examples.batch(x, y)
 
 
 class Shuffled(Sampler[Tensor]):
@@ -76,3 +87,13 @@ class InOrder(Sampler[Tensor]):
 
     def __iter__(self) -> Iterator[Tensor]:
         return iter(torch.arange(self.n).split(self.batch_size))
+
+
+def loader(data: Examples, sampler: Sampler[Tensor]) -> DataLoader[Batch]:
+    # batch_size None: the sampler gives whole batches of positions, and the data set slices them. A generator of its
+    # own: an iterator draws a number when it is made, which would shift the noise of a resumed epoch.
+    return DataLoader(data, batch_size=None, sampler=sampler, collate_fn=_as_it_is, generator=torch.Generator())
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch

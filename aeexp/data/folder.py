@@ -34,6 +34,9 @@ class Folder:
         self.path, self.shape, self.resize, self.skip_broken = path, shape, resize, skip_broken
         self.cache = Path(cache)
 
+    def files(self, root: Path) -> list[Path]:
+        return [file for part in self._parts(root) for file in self._files(part)]
+
     def describe(self, root: Path) -> Facts:
         parts = self._parts(root)
         return Facts(self._shape(parts[0]), len(self._classes(parts[0])), len(parts) > 1, 255)

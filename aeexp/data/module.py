@@ -1,19 +1,22 @@
 """Any source of images, vectors or series as a LightningDataModule: split, partly labelled, in memory."""
 
 import hashlib
+from math import inf
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Literal, Protocol, cast
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader
 
 from aeexp.data.class_filters import AllClasses, ClassFilter
-from aeexp.data.examples import Examples, InOrder, Shuffled
+from aeexp.data.content import digest
+from aeexp.data.examples import BATCH, Examples, InOrder, Shuffled, loader
 from aeexp.data.labels import draw
 from aeexp.data.sources import Facts, Part, Recorded
 from aeexp.errors import UserError
+from aeexp.scalings import Scaling
 from aeexp.types import Batch
 
 
@@ -31,8 +34,11 @@ class DataModule(pl.LightningDataModule):
 
     test null: the source's own test part. Values are the source's / `peak` * `scale`. `labels` of the training
     examples (a count or a fraction), drawn from `label_seed`, keep their y; the others get -1. shape, classes and
-    peak null: as the source itself says. The `view` never narrows the test part; its default keeps the identity of
-    runs that were made before there were views.
+    peak null: as the source itself says. The class filter never narrows the test part. `binarize`: pixels become 0 or
+    `scale`, with the probability of 1 that they have as gray values; `static`: once, alike for every seed; `dynamic`:
+    anew whenever an example is trained on (Burda et al. 2016, section 5), but once in all that is measured. `content`:
+    the digest of the source's files, as they are when a run is composed. What has a default here does not change the
+    identity of runs that were made before it existed.
     """
 
     def __init__(
@@ -52,27 +58,30 @@ class DataModule(pl.LightningDataModule):
         label_seed: int,
         batch_size: int,
         class_filter: ClassFilter = AllClasses(),  # noqa: B008, it holds nothing
+        scaling: Scaling | None = None,
+        binarize: Literal["static", "dynamic"] | None = None,
+        content: str | None = None,
     ) -> None:
         super().__init__()
         if batch_size < 1:
             raise UserError(f"data.batch_size is at least 1, but got {batch_size}")
         if scale <= 0:
             raise UserError(f"data.scale is the value of a white pixel, above 0, such as 1 or 255, but got {scale}")
+        if scaling is not None and scale != 1:
+            raise UserError(f"data.scale={scale} is undone by scaling={type(scaling).__name__}: choose data.scale=1")
         self.name, self.source, self.root = name, source, Path(root)
-        if shape is None or classes is None or peak is None:
-            facts = cast(SelfDescribing, source).describe(self.root)
-            shape = facts.shape if shape is None else shape
-            classes = facts.classes if classes is None else classes
-            peak = facts.peak if peak is None else peak
-            if test is None and not facts.has_test:
-                raise self._no_test()
-        self.shape: tuple[int, ...] = tuple(shape)
-        self.classes: int = classes
-        self.peak: int = peak
+        self.shape, self.classes, self.peak = self._described(shape, classes, peak, test)
+        # floats of the user's own files may be any numbers where a scaling reads them
+        self.bounded = scaling is None or self.peak != 1 or not getattr(source, "any_numbers", False)
         self.rate = source.rate if isinstance(source, Recorded) else None  # samples a second of what can be heard
-        self.class_filter = class_filter
-        self.factor, self.scale, self.batch_size, self.seed = scale / peak, scale, batch_size, seed
+        self.class_filter, self.scaling, self.binarize, self.content = class_filter, scaling, binarize, content
+        self.factor, self.scale, self.batch_size, self.seed = scale / self.peak, scale, batch_size, seed
         self._val, self._test, self._labels = val, test, (labels, stratified, label_seed)
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Within which a number of an example can be."""
+        return (0.0, self.scale) if self.bounded else (-inf, inf)
 
     def prepare_data(self) -> None:
         self.source.prepare(self.root)
@@ -81,13 +90,12 @@ class DataModule(pl.LightningDataModule):
         """Loads and splits once; sets `train`, `val`, `test` (Examples) and `digest`, which identifies the split."""
         if hasattr(self, "digest"):
             return
-        (x, y), own_test = self.source.load(self.root)
-        if self._test is None and own_test is None:
-            raise self._no_test()
-        if x.shape[1:] != self.shape:
-            raise UserError(
-                f"data.shape={list(self.shape)}, but the examples of data={self.name} are {list(x.shape[1:])}"
-            )
+        (gray, y), own_test = self._loaded()
+        x = gray
+        if self.binarize:
+            generator = torch.Generator().manual_seed(0)
+            x = binary(gray, self.peak, generator)
+            own_test = own_test and (binary(own_test[0], self.peak, generator), own_test[1])
         order = torch.randperm(len(x), generator=torch.Generator().manual_seed(self.seed))
         n_val = _count(self._val, len(x), "data.val")
         n_test = 0 if self._test is None else _count(self._test, len(x), "data.test")
@@ -101,6 +109,7 @@ class DataModule(pl.LightningDataModule):
         labelled = torch.nonzero(y[train] >= 0)[:, 0] if everything else draw(y[train], *self._labels)
         train_y[labelled] = y[train][labelled]
         self.train = Examples(x[train], train_y, self.factor)
+        self.trained_on = Examples(gray[train], train_y, self.factor) if self.binarize == "dynamic" else self.train
         self.val = Examples(x[val], y[val], self.factor)
         self.test = Examples(*(own_test if own_test and self._test is None else (x[test], y[test])), self.factor)
         self.digest = _digest(train, val, test, labelled)
@@ -109,25 +118,70 @@ class DataModule(pl.LightningDataModule):
         """Lightning's own looks for tensors in whatever a batch may be."""
         return Batch(batch.x.to(device, non_blocking=True), batch.y.to(device, non_blocking=True))
 
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        if self.binarize == "dynamic" and self.trainer and self.trainer.training:
+            return Batch(self.scale * (batch.x / self.scale).bernoulli(), batch.y)
+        return batch
+
+    def check_content(self) -> None:
+        """UserError where the files are not those that the run was composed with."""
+        if self.content is not None and digest(self.source, self.root) not in (None, self.content):
+            raise UserError(
+                f"the files of data={self.name} below {self.root} are not those that this run was trained on: choose a "
+                "data.root that holds these, or train a run on the new ones by the command that trained this one"
+            )
+
+    def _loaded(self) -> tuple[Part, Part | None]:
+        """What the source loads, looked at."""
+        (x, y), own_test = self.source.load(self.root)
+        if self._test is None and own_test is None:
+            raise self._no_test()
+        if x.shape[1:] != self.shape:
+            raise UserError(
+                f"data.shape={list(self.shape)}, but the examples of data={self.name} are {list(x.shape[1:])}"
+            )
+        for values, _ in [(x, y), *([own_test] if own_test else [])]:
+            self._check_range(values)
+        return (x, y), own_test
+
+    def _check_range(self, x: Tensor) -> None:
+        """UserError where there are numbers outside of [0, peak]."""
+        if not self.bounded or not x.is_floating_point():
+            return
+        least, most = x.min().item(), x.max().item()
+        if not (least >= 0 and most <= self.peak):
+            raise UserError(
+                f"data={self.name} holds numbers from {least:g} to {most:g}, outside of [0, {self.peak}]: choose "
+                f"data.source.range=[{least:g},{most:g}], which maps these to [0, 1], or scaling=standard"
+            )
+
+    def _described(
+        self, shape: list[int] | None, classes: int | None, peak: int | None, test: int | float | None
+    ) -> tuple[tuple[int, ...], int, int]:
+        """What is not given of these, as the source itself says it."""
+        if shape is not None and classes is not None and peak is not None:
+            return tuple(shape), classes, peak
+        facts = cast(SelfDescribing, self.source).describe(self.root)
+        if test is None and not facts.has_test:
+            raise self._no_test()
+        own = facts.shape if shape is None else shape
+        return tuple(own), facts.classes if classes is None else classes, facts.peak if peak is None else peak
+
     def _no_test(self) -> UserError:
         return UserError(f"data={self.name} has no test part of its own: give data.test a count or a fraction")
 
     def train_dataloader(self) -> DataLoader[Batch]:
         world, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
-        return loader(self.train, Shuffled(len(self.train), self.batch_size, self.seed, world, rank))
+        return loader(self.trained_on, Shuffled(len(self.train), self.batch_size, self.seed, world, rank))
 
     def val_dataloader(self) -> DataLoader[Batch]:
         return loader(self.val, InOrder(len(self.val), self.batch_size))
 
 
-def loader(data: Examples, sampler: Sampler[Tensor]) -> DataLoader[Batch]:
-    # batch_size None: the sampler gives whole batches of positions, and the data set slices them. A generator of its
-    # own: an iterator draws a number when it is made, which would shift the noise of a resumed epoch.
-    return DataLoader(data, batch_size=None, sampler=sampler, collate_fn=_as_it_is, generator=torch.Generator())
-
-
-def _as_it_is(batch: Any) -> Any:
-    return batch
+def binary(x: Tensor, peak: int, generator: torch.Generator) -> Tensor:
+    """Gray values (N, *shape) in [0, peak] -> 0 or peak, which is drawn with probability x / peak."""
+    blocks = [some > peak * torch.rand(some.shape, generator=generator) for some in x.split(BATCH)]
+    return torch.cat(blocks).to(x.dtype) * peak
 
 
 def _count(part: int | float, of: int, name: str) -> int:

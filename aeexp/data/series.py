@@ -18,9 +18,12 @@ class Series:
     def __init__(self, train: str, test: str, range: list[float], first: int) -> None:
         self.train, self.test, self.range, self.first = train, test, range, first
 
+    def files(self, root: Path) -> list[Path]:
+        return [root / self.train, root / self.test]
+
     def prepare(self, root: Path) -> None:
         """UserError where a file is missing."""
-        missing = [str(root / file) for file in (self.train, self.test) if not (root / file).is_file()]
+        missing = [str(file) for file in self.files(root) if not file.is_file()]
         if missing:
             raise UserError(
                 f"{' and '.join(missing)} are not there: point data.root or AEEXP_DATA at a folder that holds them, as "

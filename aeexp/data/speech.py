@@ -75,9 +75,12 @@ class SpokenDigits(Recorded):
     def rate(self) -> int | None:
         return self.sound.rate
 
+    def files(self, root: Path) -> list[Path]:
+        return sorted((root / self.folder).glob("*_*_*.wav"))
+
     def prepare(self, root: Path) -> None:
         """UserError where there is no recording."""
-        if not any((root / self.folder).glob("*_*_*.wav")):
+        if not self.files(root):
             raise UserError(
                 f"{root / self.folder} holds no recordings: put there those of "
                 "github.com/Jakobovski/free-spoken-digit-dataset, point data.root or AEEXP_DATA at a folder that has "
@@ -85,7 +88,7 @@ class SpokenDigits(Recorded):
             )
 
     def load(self, root: Path) -> tuple[Part, Part]:
-        files = sorted((root / self.folder).glob("*_*_*.wav"))
+        files = self.files(root)
         windows = torch.stack([_window(file, self.sound.samples) for file in files])
         names = [file.stem.split("_") for file in files]
         y = torch.tensor([int(name[0]) for name in names])

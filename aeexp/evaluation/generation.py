@@ -67,7 +67,7 @@ class Generation:
             return judge.describe(batch.x)
 
         def features_of_reconstructions(batch: Batch) -> Tensor:
-            return judge.describe(context.model.reconstruct(*batch).clamp(0, scale))
+            return judge.describe(context.model.reconstruct(*batch).clamp(*context.data.limits))
 
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)

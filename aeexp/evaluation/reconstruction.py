@@ -25,10 +25,11 @@ class Reconstruction:
         model, test, scale = context.model, context.data.test, context.data.scale
         error, nats, ssim = context.errors(test)
         psnr = 10 * torch.log10(scale**2 * prod(context.data.shape) / error)
+        of_bounded = {"psnr": psnr, **({} if ssim.isnan().any() else {"ssim": ssim})} if context.data.bounded else {}
         shown = test[torch.arange(min(SHOWN, len(test)))]
         with torch.no_grad():
             figure = rows_of_images({"original": shown.x, "restored": model.reconstruct(*shown)}, scale)
-        metrics = {"squared_error": error, "nats": nats, "psnr": psnr, **({} if ssim.isnan().any() else {"ssim": ssim})}
+        metrics = {"squared_error": error, "nats": nats, **of_bounded}
         by_class = {int(c): error[test.y == c].mean().item() for c in test.y[test.y >= 0].unique()}
         figures = {"reconstructions": figure}
         worst = {}

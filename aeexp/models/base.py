@@ -53,6 +53,7 @@ class Autoencoder(nn.Module, ABC):
     prior: Prior  # of the codes that `decode` reads
     stages: tuple[str, ...] = ()
     stage: int = 0
+    bounded: bool = False  # whether its objective is of x in [0, scale] alone
     reads_labels: bool = False  # whether encode, decode and reconstruct depend on y
     symbol_width: int = 1  # units of the code that are one symbol together, as those of a codebook's entry
 

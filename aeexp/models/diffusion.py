@@ -28,6 +28,7 @@ FEATURES = 32  # of the time
 
 
 class Diffusion(Autoencoder):
+    bounded = True
     abar: Tensor  # (T + 1,); abar_0 = 1
     x_T: Tensor  # (1, *shape)
 

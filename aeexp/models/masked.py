@@ -100,5 +100,5 @@ def _taken(tokens: Tensor, places: Tensor) -> Tensor:
 
 
 def _put(tokens: Tensor, places: Tensor, values: Tensor) -> Tensor:
-    """(B, N, F) with values (B, V, F) at places (B, V)"""
-    return tokens.scatter(1, places[..., None].expand(-1, -1, tokens.shape[2]), values)
+    """(B, N, F) with values (B, V, F), which may be of another precision, at places (B, V)"""
+    return tokens.scatter(1, places[..., None].expand(-1, -1, tokens.shape[2]), values.to(tokens))

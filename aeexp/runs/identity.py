@@ -12,6 +12,10 @@ from typing import Any
 # What of a configuration decides no number of the training: names, places, and what is measured afterwards.
 NOT_IDENTITY = ("runs", "sweep", "threads", "jobs", "force", "fail_fast", "evaluation", "table", "choices", "overrides")
 NOT_IDENTITY_OF = {"data": ("root",), "source": ("cache",), "trainer": ("enable_progress_bar", "enable_model_summary")}
+SINCE_THEN = {
+    "data": ("binarize",),
+    "trainer": ("precision",),
+}  # older configurations lack it, and null is what they did
 SHOWN = ("experiment", "model", "data", "bottleneck")
 FRACTION_OR_COUNT = ("labels", "val", "test")  # 1.0 is all of them, 1 is one
 LONGEST = 60  # characters of what else was chosen; the hash tells the rest apart
@@ -21,6 +25,9 @@ def identity_text(config: dict[str, Any]) -> str:
     """Everything that decides the trained weights, as text; numbers that are equal are one text, as 4 and 4.0."""
     kept = {key: value for key, value in config.items() if key not in NOT_IDENTITY}
     kept["data"] = {"source": {}, **kept["data"]}
+    for group, keys in SINCE_THEN.items():
+        node = kept.get(group, {})
+        kept[group] = {key: value for key, value in node.items() if key not in keys or value is not None}
     return json.dumps(_equal_numbers(without_paths(kept)), sort_keys=True)
 
 

@@ -45,7 +45,8 @@ class ReconstructionGrid(pl.Callback):
     """
 
     def __init__(self, data: DataModule) -> None:
-        self.x, self.scale = data.val[torch.arange(min(SHOWN, len(data.val)))].x, data.scale
+        self.x = data.val[torch.arange(min(SHOWN, len(data.val)))].x
+        self.low, self.high = data.limits if data.bounded else (self.x.min().item(), self.x.max().item())
 
     def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         assert isinstance(module, Task)
@@ -63,7 +64,8 @@ class ReconstructionGrid(pl.Callback):
     def grid(self, task: Task) -> Tensor:
         """(3, H, W) in [0, 1]"""
         x = self.x.to(task.device)
-        both = (torch.cat([x, task.model.reconstruct(x)]) / self.scale).nan_to_num().clamp(0, 1).cpu()
+        both = torch.cat([x, task.model.reconstruct(x)])
+        both = ((both - self.low) / (self.high - self.low)).nan_to_num().clamp(0, 1).cpu()
         return make_grid(both if both.dim() == 4 and both.shape[1] in (1, 3) else curves(both), nrow=len(x), padding=1)
 
 

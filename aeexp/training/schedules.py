@@ -28,7 +28,9 @@ class Warmup(pl.Callback):
         """UserError where the model has no such number."""
         assert isinstance(module, Task)
         path, _, self.name = self.number.rpartition(".")
-        self.owner: Any = dict(module.model.named_modules()).get(path)
+        self.owner: Any = module.model
+        for name in path.split(".") if path else ():
+            self.owner = getattr(self.owner, name, None)
         end = getattr(self.owner, self.name, None)
         if not isinstance(end, int | float):
             owner = type(self.owner or module.model).__name__

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from labelled_oracle import Oracle
+from oracles import UNIT
 from scipy.spatial.distance import mahalanobis as by_scipy
 from sklearn.covariance import LedoitWolf
 from sklearn.decomposition import PCA
@@ -48,9 +49,8 @@ def context(model, class_filter, **changes):
         kept = class_filter.normal(narrowed.y)
         narrowed.x, narrowed.y = narrowed.x[kept], narrowed.y[kept]
     data = SimpleNamespace(
-        name="here", class_filter=class_filter, train=train, val=val, test=test, shape=SHAPE, classes=CLASSES
+        name="here", class_filter=class_filter, train=train, val=val, test=test, shape=SHAPE, classes=CLASSES, **UNIT
     )
-    data.scale = 1.0
     return EvaluationContext(model, SimpleNamespace(**vars(data) | changes), None, "oracle")
 
 

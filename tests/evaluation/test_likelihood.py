@@ -48,7 +48,7 @@ def linear_gaussian(sigma, *words):
 
 def measured(model, x, y=None, **settings):
     part = Examples(x, torch.full((len(x),), -1) if y is None else y, 1.0)
-    part._batch = Batch  # in double precision
+    part.batch = Batch  # in double precision
     return protocol(**{"examples": len(x)} | settings)(
         EvaluationContext(model, SimpleNamespace(test=part), None, "vae")
     )

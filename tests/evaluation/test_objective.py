@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("repeatable_and_in_double_precision")
 
 def part(x):
     examples = Examples(x, torch.full((len(x),), -1), 1.0)
-    examples._batch = Batch  # in double precision
+    examples.batch = Batch  # in double precision
     return examples
 
 

@@ -39,7 +39,7 @@ def test_every_group_has_options():
 
 
 def test_every_model_file_is_in_the_catalogue_of_configs():
-    files = {file.stem for file in (CONFIGS.parent / "aeexp" / "models").glob("[!_]*.py")} - {"base"}
+    files = {file.stem for file in (CONFIGS.parent / "aeexp" / "models").glob("[!_]*.py")} - {"base", "scaled"}
     targets = [configured(f"model={model}")["model"]["_target_"].split(".") for model in MODELS]
     assert {name for _, *room, name, _ in targets if room == ["models"]} == files
 
@@ -79,6 +79,16 @@ class TestEveryKindAndPart:
             assert model.decode(code.mean).shape == batch.x.shape
         except UserError as refusal:
             assert_one_sentence(refusal)
+
+    def test_it_is_trained_and_measured_in_mixed_precision(self, words, batch):
+        task, _ = made(*words)
+        with torch.autocast("cpu", torch.bfloat16):
+            for model in (task.model, task.model.eval()):
+                loss = model.loss(batch)
+                assert loss.total.isfinite()
+                assert model.reconstruct(*batch).isfinite().all()
+        if trainable(task.model):
+            loss.total.backward()
 
     def test_loss_falls_on_one_batch(self, words, batch):
         task, _ = made(*words)

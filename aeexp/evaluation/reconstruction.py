@@ -1,6 +1,7 @@
 """Reconstruction of the test examples: squared error, negative log-likelihood, PSNR, SSIM.
 
     squared_error   ||x - x^||^2, summed over the image, in units of data.scale squared
+    fvu             fraction of variance unexplained: the squared error, over that of the mean training example
     nats            the term `recon` of the model's own objective, on uncorrupted input
     psnr            10 log10(scale^2 / mean squared error of the image), dB; infinite for a perfect image
     ssim            structural similarity, Wang et al. (2004), with a Gaussian window; of images only
@@ -14,6 +15,8 @@ from math import prod
 import torch
 
 from aeexp.context.base import EvaluationContext, Result
+from aeexp.data.examples import BATCH
+from aeexp.models.base import mean_example
 from aeexp.plots.curves import error_by_class
 from aeexp.plots.grid import rows_of_images
 
@@ -30,10 +33,13 @@ class Reconstruction:
         with torch.no_grad():
             figure = rows_of_images({"original": shown.x, "restored": model.reconstruct(*shown)}, scale)
         metrics = {"squared_error": error, "nats": nats, **of_bounded}
+        mean = mean_example(context.data.train.batches(BATCH))
+        of_mean = context.map(lambda batch: (batch.x - mean).square().flatten(1).sum(1), test)
         by_class = {int(c): error[test.y == c].mean().item() for c in test.y[test.y >= 0].unique()}
         figures = {"reconstructions": figure}
         worst = {}
         if by_class:
             worst["squared_error_worst_class"] = max(by_class.values())
             figures["error_by_class"] = error_by_class(by_class, error.mean().item(), context.model_name)
-        return Result({name: value.mean().item() for name, value in metrics.items()} | worst, figures)
+        means = {name: value.mean().item() for name, value in metrics.items()}
+        return Result({**means, "fvu": means["squared_error"] / of_mean.double().mean().item(), **worst}, figures)

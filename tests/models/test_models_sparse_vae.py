@@ -11,6 +11,7 @@ from small_models import SHAPE, batch, make, posterior_of
 from torch import nn
 from torch.autograd.functional import jacobian
 from torch.distributions import Bernoulli, Independent, Normal, kl_divergence
+from torch.nn.functional import normalize
 
 from aeexp.app import session
 from aeexp.app.components import make_data, make_model, make_task
@@ -614,3 +615,37 @@ def test_switches_are_those_of_the_image_that_the_encoder_sees():
     model, (x, y) = make(Regularized, network=ConvUnpool([2], [3], "Sigmoid"), corruption=Masking(1.0)), batch(4)
     h, switches = model.encoder.with_switches(torch.zeros_like(x))
     same(model.loss(Batch(x, y)).terms["recon"], model.likelihood.nll(model.decoder(model.code(h).z, *switches), x))
+
+
+def dead_units_after_training(alpha, seed, steps=600):
+    """Of 16 units, 8 of which are dead at the start, on examples of two of 16 atoms each; and the error then."""
+    torch.manual_seed(seed)
+    atoms = normalize(torch.randn(16, 8), dim=1)
+
+    def drawn(n):
+        which = torch.zeros(n, 16).scatter_(1, torch.rand(n, 16).topk(2).indices, 1.0)
+        return Batch((which * torch.rand(n, 16) @ atoms).view(n, *SHAPE), torch.zeros(n, dtype=torch.int64))
+
+    code, likelihood = partial(TopKCode, k=2), SquaredError("Identity")
+    model = make(TopK, code, dim=16, likelihood=likelihood, alpha=alpha, k_aux=4, dead_after=200)
+    model.initialize([drawn(500)])
+    with torch.no_grad():
+        linear_of(model.code).bias[8:] -= 1
+    optimizer = torch.optim.Adam(model.parameters(), 0.01)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        model.loss(drawn(64)).total.backward()
+        optimizer.step()
+    test = drawn(2000)
+    error = (model.eval().reconstruct(test.x) - test.x).square().sum() / 2000
+    return (model.encode(test.x).z == 0).all(0).sum().item(), error.item()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_auxk_revives_dead_units_that_stay_dead_without_it(seed):
+    dead, error = dead_units_after_training(0.0, seed)
+    assert dead == 8
+    fewer, less = dead_units_after_training(1 / 32, seed)  # the paper's weight
+    assert fewer <= 4
+    assert less < 0.8 * error

@@ -42,4 +42,4 @@ class Reconstruction:
             worst["squared_error_worst_class"] = max(by_class.values())
             figures["error_by_class"] = error_by_class(by_class, error.mean().item(), context.model_name)
         means = {name: value.mean().item() for name, value in metrics.items()}
-        return Result({**means, "fvu": means["squared_error"] / of_mean.double().mean().item(), **worst}, figures)
+        return Result({**means, "fvu": (error.mean() / of_mean.double().mean()).item(), **worst}, figures)

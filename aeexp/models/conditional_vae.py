@@ -55,7 +55,7 @@ class ConditionalVAE(Factored):
     def _one_hot(self, y: Tensor | None, like: Tensor) -> Tensor:
         """Labels (B,), -1 where there is none -> (B, classes)"""
         if y is None:
-            return like.new_zeros(len(like), self.classes)
+            return like.new_zeros(like.shape[0], self.classes)
         return (one_hot(y.clamp_min(0), self.classes) * (y >= 0)[:, None]).to(like)
 
 

@@ -85,6 +85,8 @@ def _check(text: str) -> None:
 def _checked_data(node: str) -> DataModule:
     data = make_data({"data": json.loads(node)})
     data.prepare_data()
+    for remark in data.remarks:
+        print(remark, flush=True)
     return data
 
 

@@ -119,7 +119,7 @@ def project(run: Run, context: EvaluationContext) -> list[Summary.Value]:
         reason = str(refusal)
     if reason:
         return list(text_pb("projector", reason).value)
-    for name, content in projector.files(codes, x / context.data.scale, y).items():
+    for name, content in projector.files(codes, x / context.data.scale, [*map(context.class_name, y.tolist())]).items():
         write(run.path / name, content)
     return []
 

@@ -29,6 +29,7 @@ class Splits(Protocol):
     test: Examples
     shape: tuple[int, ...]
     classes: int
+    class_names: list[str] | None  # where they have names
     scale: float
     bounded: bool  # whether all numbers are in [0, scale]
 
@@ -85,6 +86,10 @@ class EvaluationContext:
         """(*positions, D)"""
         with torch.no_grad():
             return self.model.encode(self.data.test[torch.tensor([0])].x).mean.shape[1:]
+
+    def class_name(self, label: int) -> str:
+        """Its name, where classes have names, or its number."""
+        return self.data.class_names[label] if self.data.class_names and label >= 0 else str(label)
 
     def map(self, function: Callable[[Batch], Tensor], part: Examples) -> Tensor:
         """function(batch) over the part in order, (N, ...)"""

@@ -97,3 +97,9 @@ def loader(data: Examples, sampler: Sampler[Tensor]) -> DataLoader[Batch]:
 
 def _as_it_is(batch: Any) -> Any:
     return batch
+
+
+def binary(x: Tensor, peak: int, generator: torch.Generator) -> Tensor:
+    """Gray values (N, *shape) in [0, peak] -> 0 or peak, which is drawn with probability x / peak."""
+    blocks = [some > peak * torch.rand(some.shape, generator=generator) for some in x.split(BATCH)]
+    return torch.cat(blocks).to(x.dtype) * peak

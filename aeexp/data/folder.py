@@ -3,7 +3,7 @@
 import hashlib
 import io
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,62 +12,83 @@ from filelock import FileLock
 from PIL import Image
 from rich.progress import track
 
+from aeexp.data.pictures import GRAY, pixels
 from aeexp.data.sources import Facts, Part
 from aeexp.errors import UserError
 from aeexp.files import write
 
-KINDS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
-CHANNELS = {1: "L", 3: "RGB"}
+SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
+VALIDATION = ("val", "valid", "validation")
 
 
 class Folder:
-    """DataModule below root/`path`; its subfolders are the classes, and where there are none, nothing is labelled.
+    """Images below root/`path`; its subfolders are the classes, and where there are none, nothing is labelled.
 
-    `train` and `test` in it, where both are there, are the two parts. DataModule have the `shape` (C, H, W), C 1 or 3;
-    null: that of the first one. Another size is refused, or resized (bilinear) where `resize` is true; a file that
-    cannot be decoded is refused, or left out where `skip_broken` is true. The bytes are kept in the folder `cache`.
+    `train` in it, beside `test` or `val` (`valid`, `validation`), makes these the parts. Links are followed, and what
+    begins with a dot is skipped. Images have the `shape` (C, H, W), C 1 or 3; null: that of the first one. Another
+    size is refused, or resized (bilinear) where `resize` is true; a file that cannot be decoded is refused, or left out
+    where `skip_broken` is true. What is transparent lies on a `background` of this gray value, 0 to 255. The bytes are
+    kept in the folder `cache`.
     """
 
-    def __init__(self, path: str, shape: list[int] | None, resize: bool, skip_broken: bool, cache: str) -> None:
-        if shape is not None and (len(shape) != 3 or shape[0] not in CHANNELS or min(shape) < 1):
+    def __init__(
+        self, path: str, shape: list[int] | None, resize: bool, skip_broken: bool, cache: str, background: int = 255
+    ) -> None:
+        if shape is not None and (len(shape) != 3 or shape[0] not in (1, 3) or min(shape) < 1):
             raise UserError(f"data.shape of images is [1 or 3, height, width], but got {list(shape)}")
+        if not 0 <= background <= 255:
+            raise UserError(f"data.source.background={background} is a gray value: choose 0, black, to 255, white")
         self.path, self.shape, self.resize, self.skip_broken = path, shape, resize, skip_broken
-        self.cache = Path(cache)
+        self.background, self.cache = background, Path(cache)
 
     def files(self, root: Path) -> list[Path]:
-        return [file for part in self._parts(root) for file in self._files(part)]
+        return [file for part in self._parts(root).values() for file in self._files(part)]
 
     def describe(self, root: Path) -> Facts:
         parts = self._parts(root)
-        return Facts(self._shape(parts[0]), len(self._classes(parts[0])), len(parts) > 1, 255)
+        classes = self._classes(parts["train"])
+        return Facts(self._shape(parts["train"]), len(classes), "test" in parts, 255, classes)
 
     def prepare(self, root: Path) -> None:
         """Decodes what is not decoded yet. Raises UserError where the folder or a file of it is not what it should."""
         self.load(root)
+        self.load_val(root)
 
     def load(self, root: Path) -> tuple[Part, Part | None]:
-        parts = self._parts(root)
-        shape, classes = self._shape(parts[0]), self._classes(parts[0])
-        unknown = [name for part in parts[1:] for name in self._classes(part) if name not in classes]
-        if unknown:
-            raise UserError(f"{parts[1]} has the classes {', '.join(unknown)}, which {parts[0]} has not")
-        loaded = [self._part(part, shape, classes) for part in parts]
-        return loaded[0], loaded[1] if len(loaded) > 1 else None
+        return self._loaded(root, "train"), self._loaded(root, "test") if "test" in self._parts(root) else None
 
-    def _parts(self, root: Path) -> list[Path]:
+    def load_val(self, root: Path) -> Part | None:
+        return self._loaded(root, "val") if "val" in self._parts(root) else None
+
+    def _loaded(self, root: Path, name: str) -> Part:
+        parts = self._parts(root)
+        classes = self._classes(parts["train"])
+        unknown = [each for each in self._classes(parts[name]) if each not in classes]
+        if unknown:
+            raise UserError(f"{parts[name]} has the classes {', '.join(unknown)}, which {parts['train']} has not")
+        return self._part(parts[name], self._shape(parts["train"]), classes)
+
+    def _parts(self, root: Path) -> dict[str, Path]:
+        """`train`, and `test` and `val` where there are such: the folders of the parts."""
         folder = root / self.path
         if not folder.is_dir():
             raise UserError(f"{folder} is no folder: give data.source.path one of images, or of a subfolder a class")
-        split = [folder / "train", folder / "test"]
-        return split if all(part.is_dir() for part in split) else [folder]
+        own = {"train": folder / "train", "test": folder / "test"}
+        val = [folder / name for name in VALIDATION if (folder / name).is_dir()]
+        if len(val) > 1:
+            raise UserError(f"{val[0]} and {val[1]} are both there: choose one, as the validation part")
+        found = {
+            name: part for name, part in {**own, "val": val[0] if val else folder / "val"}.items() if part.is_dir()
+        }
+        return found if "train" in found and len(found) > 1 else {"train": folder}
 
     def _classes(self, part: Path) -> list[str]:
         return sorted(entry.name for entry in part.iterdir() if entry.is_dir() and not entry.name.startswith("."))
 
     def _files(self, part: Path) -> list[Path]:
-        files = sorted(file for file in part.rglob("*") if file.suffix.lower() in KINDS and file.is_file())
+        files = sorted(file for file in _below(part) if file.suffix.lower() in SUFFIXES)
         if not files:
-            raise UserError(f"{part} holds no image ({', '.join(sorted(KINDS))})")
+            raise UserError(f"{part} holds no image ({', '.join(sorted(SUFFIXES))})")
         return files
 
     def _shape(self, part: Path) -> list[int]:
@@ -76,7 +97,7 @@ class Folder:
         file = self._files(part)[0]
         try:
             with Image.open(file) as image:
-                return [1 if image.mode in ("1", "L") else 3, image.height, image.width]
+                return list(pixels(image, None, self.background).shape)
         except Exception as error:
             raise UserError(f"{file} cannot be read as an image ({error}): give data.shape, or remove it") from None
 
@@ -84,7 +105,8 @@ class Folder:
         """Two processes do not decode the same folder at once."""
         files = self._files(part)
         facts = [(str(file.relative_to(part)), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-        facts_text = repr((str(part.resolve()), facts, shape, self.resize, self.skip_broken))
+        settings = (shape, self.resize, self.skip_broken, self.background)
+        facts_text = repr((str(part.resolve()), facts, settings))
         kept = self.cache / f"{part.name}-{hashlib.sha256(facts_text.encode()).hexdigest()[:16]}.npz"
         try:
             self.cache.mkdir(parents=True, exist_ok=True)
@@ -104,11 +126,14 @@ class Folder:
         """(N, C, H, W) uint8, and which of the files these are."""
         x = np.empty((len(files), *shape), dtype=np.uint8)
         taken: list[int] = []
+        gray = 0
         shown: Iterable[Path] = track(files, f"decoding {len(files)} images", disable=not sys.stdout.isatty())
         for i, file in enumerate(shown):
             try:
                 with Image.open(file) as image:
-                    pixels = self._pixels(image, file, shape)
+                    gray += image.mode in GRAY
+                    drawn = pixels(image, shape if self.resize else shape[:1], self.background)
+                x[len(taken)] = self._fitting(drawn, file, shape)
             except UserError:
                 raise
             except Exception as error:  # each format's decoder has errors of its own
@@ -119,24 +144,35 @@ class Folder:
                     ) from None
                 print(f"left out {file}: {error}", file=sys.stderr)
                 continue
-            x[len(taken)] = pixels
             taken.append(i)
         if not taken:
             raise UserError(f"none of the {len(files)} images of {files[0].parent} can be read")
+        if 0 < gray < len(files):
+            chosen = "gray" if shape[0] == 1 else "in colour"
+            print(
+                f"{gray} of {len(files)} images are gray, others coloured: all are read {chosen}, by data.shape={shape}"
+            )
         return x[: len(taken)], taken
 
-    def _pixels(self, image: Image.Image, file: Path, shape: list[int]) -> np.ndarray:
-        channels, height, width = shape
-        if image.mode.startswith(("I", "F")):
-            raise ValueError(f"its pixels are of more than 8 bits, mode {image.mode}")
-        if (image.height, image.width) != (height, width):
-            if not self.resize:
-                raise UserError(
-                    f"{file} is {image.height}x{image.width}, the others are to be {height}x{width}: choose a size "
-                    f"with data.shape=[{channels},height,width] and data.source.resize=true"
-                )
-            image = image.convert(CHANNELS[channels]).resize((width, height), Image.Resampling.BILINEAR)
-        return np.asarray(image.convert(CHANNELS[channels])).reshape(height, width, channels).transpose(2, 0, 1)
+    def _fitting(self, image: np.ndarray, file: Path, shape: list[int]) -> np.ndarray:
+        if list(image.shape) != shape:
+            raise UserError(
+                f"{file} is {image.shape[1]}x{image.shape[2]}, the others are to be {shape[1]}x{shape[2]}: choose a "
+                f"size with data.shape=[{shape[0]},height,width] and data.source.resize=true"
+            )
+        return image
+
+
+def _below(folder: Path, inside: frozenset[Path] = frozenset()) -> Iterator[Path]:
+    """Files below a folder, and below what it links to unless that is around it; no name that begins with a dot."""
+    real = folder.resolve()
+    for entry in folder.iterdir() if real not in inside else ():
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir():
+            yield from _below(entry, inside | {real})
+        elif entry.is_file():
+            yield entry
 
 
 def _label(file: Path, classes: list[str]) -> int:

@@ -3,7 +3,7 @@
 import hashlib
 from math import inf
 from pathlib import Path
-from typing import Literal, Protocol, cast
+from typing import Literal, cast
 
 import pytorch_lightning as pl
 import torch
@@ -12,27 +12,21 @@ from torch.utils.data import DataLoader
 
 from aeexp.data.class_filters import AllClasses, ClassFilter
 from aeexp.data.content import digest
-from aeexp.data.examples import BATCH, Examples, InOrder, Shuffled, loader
+from aeexp.data.examples import Examples, InOrder, Shuffled, binary, loader
 from aeexp.data.labels import draw
-from aeexp.data.sources import Facts, Part, Recorded
+from aeexp.data.sources import Part, Recorded, SelfDescribing, Source
 from aeexp.errors import UserError
 from aeexp.scalings import Scaling
 from aeexp.types import Batch
 
-
-class Source(Protocol):
-    def prepare(self, root: Path) -> None: ...
-    def load(self, root: Path) -> tuple[Part, Part | None]: ...
-
-
-class SelfDescribing(Source, Protocol):
-    def describe(self, root: Path) -> Facts: ...
+TEST = 0.2  # of the examples, where neither the data set nor the configuration says which they are
 
 
 class DataModule(pl.LightningDataModule):
     """Splits drawn from `seed`: `val` and `test` are counts (int) or fractions (float) of the source's training part.
 
-    test null: the source's own test part. Values are the source's / `peak` * `scale`. `labels` of the training
+    test null: the source's own test part, or a fifth where it has none, which the check of a run says. A validation
+    part of the source's own is taken as it is. Values are the source's / `peak` * `scale`. `labels` of the training
     examples (a count or a fraction), drawn from `label_seed`, keep their y; the others get -1. shape, classes and
     peak null: as the source itself says. The class filter never narrows the test part. `binarize`: pixels become 0 or
     `scale`, with the probability of 1 that they have as gray values; `static`: once, alike for every seed; `dynamic`:
@@ -61,6 +55,7 @@ class DataModule(pl.LightningDataModule):
         scaling: Scaling | None = None,
         binarize: Literal["static", "dynamic"] | None = None,
         content: str | None = None,
+        class_names: list[str] | None = None,
     ) -> None:
         super().__init__()
         if batch_size < 1:
@@ -70,13 +65,14 @@ class DataModule(pl.LightningDataModule):
         if scaling is not None and scale != 1:
             raise UserError(f"data.scale={scale} is undone by scaling={type(scaling).__name__}: choose data.scale=1")
         self.name, self.source, self.root = name, source, Path(root)
-        self.shape, self.classes, self.peak = self._described(shape, classes, peak, test)
+        self.class_names, self._test, self.remarks = class_names, test, list[str]()
+        self.shape, self.classes, self.peak = self._described(shape, classes, peak)
         # floats of the user's own files may be any numbers where a scaling reads them
         self.bounded = scaling is None or self.peak != 1 or not getattr(source, "any_numbers", False)
         self.rate = source.rate if isinstance(source, Recorded) else None  # samples a second of what can be heard
         self.class_filter, self.scaling, self.binarize, self.content = class_filter, scaling, binarize, content
         self.factor, self.scale, self.batch_size, self.seed = scale / self.peak, scale, batch_size, seed
-        self._val, self._test, self._labels = val, test, (labels, stratified, label_seed)
+        self._val, self._labels = val, (labels, stratified, label_seed)
 
     @property
     def limits(self) -> tuple[float, float]:
@@ -90,19 +86,21 @@ class DataModule(pl.LightningDataModule):
         """Loads and splits once; sets `train`, `val`, `test` (Examples) and `digest`, which identifies the split."""
         if hasattr(self, "digest"):
             return
-        (gray, y), own_test = self._loaded()
+        (gray, y), own_test, n_own_val = self._loaded()
         x = gray
         if self.binarize:
             generator = torch.Generator().manual_seed(0)
             x = binary(gray, self.peak, generator)
             own_test = own_test and (binary(own_test[0], self.peak, generator), own_test[1])
-        order = torch.randperm(len(x), generator=torch.Generator().manual_seed(self.seed))
-        n_val = _count(self._val, len(x), "data.val")
-        n_test = 0 if self._test is None else _count(self._test, len(x), "data.test")
-        n_train = len(x) - n_val - n_test
+        n = len(x) - n_own_val
+        n_val = 0 if n_own_val else _count(self._val, n, "data.val")
+        n_test = 0 if self._test is None else _count(self._test, n, "data.test")
+        n_train = n - n_val - n_test
         if n_train < 1:
-            raise UserError(f"data.val and data.test together leave none of {len(x)} examples to train on")
+            raise UserError(f"data.val and data.test together leave none of {n} examples to train on")
+        order = torch.randperm(n, generator=torch.Generator().manual_seed(self.seed))
         train, val, test = order.split([n_train, n_val, n_test])
+        val = torch.cat([val, torch.arange(n, len(x))])
         train, val = self.class_filter.kept(train, y, "training"), self.class_filter.kept(val, y, "validation")
         train_y = torch.full_like(y[train], -1)
         everything = isinstance(self._labels[0], float) and self._labels[0] == 1  # also where there are none
@@ -131,18 +129,32 @@ class DataModule(pl.LightningDataModule):
                 "data.root that holds these, or train a run on the new ones by the command that trained this one"
             )
 
-    def _loaded(self) -> tuple[Part, Part | None]:
-        """What the source loads, looked at."""
+    def _loaded(self) -> tuple[Part, Part | None, int]:
+        """What the source loads, looked at: its training part, at the end of which are the validation examples of its
+        own; its test part; how many those are."""
         (x, y), own_test = self.source.load(self.root)
-        if self._test is None and own_test is None:
-            raise self._no_test()
+        load_val = getattr(self.source, "load_val", None)
+        own_val: Part | None = load_val(self.root) if load_val else None
+        if own_val is not None:
+            x, y = torch.cat([x, own_val[0]]), torch.cat([y, own_val[1]])
+        self._split_off_test(own_test is not None)
         if x.shape[1:] != self.shape:
             raise UserError(
                 f"data.shape={list(self.shape)}, but the examples of data={self.name} are {list(x.shape[1:])}"
             )
-        for values, _ in [(x, y), *([own_test] if own_test else [])]:
+        for values, labels in ((x, y), *([own_test] if own_test else [])):
             self._check_range(values)
-        return (x, y), own_test
+            if unknown := sorted({*labels.tolist()} - {*y.tolist(), -1}):
+                raise UserError(
+                    f"the test part of data={self.name} has the labels {unknown}, which no training example has: "
+                    "choose to leave these examples out, or to give them -1, which is no label"
+                )
+        return (x, y), own_test, 0 if own_val is None else len(own_val[0])
+
+    def _split_off_test(self, has_own: bool) -> None:
+        if self._test is None and not has_own:
+            self._test = TEST
+            self.remarks.append(f"data={self.name} has no test part of its own: data.test={TEST} of it is taken")
 
     def _check_range(self, x: Tensor) -> None:
         """UserError where there are numbers outside of [0, peak]."""
@@ -156,19 +168,16 @@ class DataModule(pl.LightningDataModule):
             )
 
     def _described(
-        self, shape: list[int] | None, classes: int | None, peak: int | None, test: int | float | None
+        self, shape: list[int] | None, classes: int | None, peak: int | None
     ) -> tuple[tuple[int, ...], int, int]:
         """What is not given of these, as the source itself says it."""
         if shape is not None and classes is not None and peak is not None:
             return tuple(shape), classes, peak
         facts = cast(SelfDescribing, self.source).describe(self.root)
-        if test is None and not facts.has_test:
-            raise self._no_test()
+        self._split_off_test(facts.has_test)
+        self.class_names = self.class_names or list(facts.class_names) or None
         own = facts.shape if shape is None else shape
         return tuple(own), facts.classes if classes is None else classes, facts.peak if peak is None else peak
-
-    def _no_test(self) -> UserError:
-        return UserError(f"data={self.name} has no test part of its own: give data.test a count or a fraction")
 
     def train_dataloader(self) -> DataLoader[Batch]:
         world, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
@@ -176,12 +185,6 @@ class DataModule(pl.LightningDataModule):
 
     def val_dataloader(self) -> DataLoader[Batch]:
         return loader(self.val, InOrder(len(self.val), self.batch_size))
-
-
-def binary(x: Tensor, peak: int, generator: torch.Generator) -> Tensor:
-    """Gray values (N, *shape) in [0, peak] -> 0 or peak, which is drawn with probability x / peak."""
-    blocks = [some > peak * torch.rand(some.shape, generator=generator) for some in x.split(BATCH)]
-    return torch.cat(blocks).to(x.dtype) * peak
 
 
 def _count(part: int | float, of: int, name: str) -> int:

@@ -1,13 +1,15 @@
 """Where the bytes come from. `prepare(root)` makes sure that they are there; `load(root)` gives them.
 
 `load(root) -> (train, test)`, each a pair of x (N, *shape), uint8 or float32, and y (N,) int64, -1 where unlabelled;
-test is None where the data set has no test part of its own.
+test is None where the data set has no test part of its own. A source that has a validation part gives it by
+`load_val(root)`, and one whose files are the user's own names them by `files(root)`.
 """
 
 import hashlib
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 import torchvision
@@ -26,6 +28,16 @@ class Facts(NamedTuple):
     classes: int
     has_test: bool  # a test part of its own
     peak: int  # the largest value
+    class_names: Sequence[str] = ()  # in the order of the labels, where classes have names
+
+
+class Source(Protocol):
+    def prepare(self, root: Path) -> None: ...
+    def load(self, root: Path) -> tuple[Part, Part | None]: ...
+
+
+class SelfDescribing(Source, Protocol):
+    def describe(self, root: Path) -> Facts: ...
 
 
 class Recorded(ABC):

@@ -7,6 +7,8 @@ Radford, Metz and Chintala (2016), DCGAN, section 6.3.2; Mikolov et al. (2013), 
 group is shown before the sum: g(m_k) above, x_k below. Where the code is linear, both lines are the same.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -33,7 +35,7 @@ class Arithmetic:
 
     def __call__(self, context: EvaluationContext) -> Result:
         test, blocks = context.data.test, []
-        for names, groups in self.triples(test.y):
+        for names, groups in self.triples(test.y, context.class_name):
             codes = summed([context.codes(test)[group].mean(0) for group in groups])
             images = summed([mean_image(test, group) for group in groups])
             captions = [*(sign + name for sign, name in zip(("", "− ", "+ "), names, strict=True)), "="]
@@ -46,10 +48,10 @@ class Arithmetic:
             )
         return Result({}, {"arithmetic": grid(blocks, context.data.scale)})
 
-    def triples(self, y: Tensor) -> list[tuple[list[str], list[Tensor]]]:
+    def triples(self, y: Tensor, class_name: Callable[[int], str] = str) -> list[tuple[list[str], list[Tensor]]]:
         """Labels (N,) -> names of three groups and their places"""
         of_classes = [
-            ([f"class {label}" for label in triple], [(y == label).nonzero()[:, 0] for label in triple])
+            ([f"class {class_name(label)}" for label in triple], [(y == label).nonzero()[:, 0] for label in triple])
             for triple in self.classes
             if set(triple) <= set(y[y >= 0].tolist())
         ]

@@ -11,6 +11,8 @@ so that the ends are the originals above and the reconstructions below. A path (
                 shorter than any code
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -41,7 +43,7 @@ class Interpolation:
         test, ink = context.data.test, colour(context.model_name)
         codes, t = context.codes(test), torch.linspace(0, 1, self.steps)
         blocks = []
-        for name, pair in self.pairs(test.y):
+        for name, pair in self.pairs(test.y, context.class_name):
             (a, b), (start, end) = test[pair].x, codes[pair]
             mixed = torch.lerp(a.flatten(), b.flatten(), t[:, None]).unflatten(1, a.shape)
             decoded = context.decode(self.path(start, end, t))
@@ -54,11 +56,13 @@ class Interpolation:
         heads = ["t", *(f"{each:.2g}" for each in t.tolist())]
         return Result({}, {"interpolation": grid(blocks, context.data.scale, heads)})
 
-    def pairs(self, y: Tensor) -> list[tuple[str, Tensor]]:
+    def pairs(self, y: Tensor, class_name: Callable[[int], str] = str) -> list[tuple[str, Tensor]]:
         """Labels (N,) -> names and places (2,)"""
         firsts = {label: int((y == label).nonzero()[0]) for label in y.unique().tolist() if label >= 0}
         of_classes = [
-            (f"{a} to {b}", torch.tensor([firsts[a], firsts[b]])) for a, b in self.classes if {a, b} <= {*firsts}
+            (f"{class_name(a)} to {class_name(b)}", torch.tensor([firsts[a], firsts[b]]))
+            for a, b in self.classes
+            if {a, b} <= {*firsts}
         ]
         there = [pair for pair in self.examples if min(pair) >= 0 and max(pair) < len(y)]
         return [*of_classes, *((f"#{a} to #{b}", torch.tensor([a, b])) for a, b in there)]

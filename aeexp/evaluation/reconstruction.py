@@ -35,7 +35,7 @@ class Reconstruction:
         metrics = {"squared_error": error, "nats": nats, **of_bounded}
         mean = mean_example(context.data.train.batches(BATCH))
         of_mean = context.map(lambda batch: (batch.x - mean).square().flatten(1).sum(1), test)
-        by_class = {int(c): error[test.y == c].mean().item() for c in test.y[test.y >= 0].unique()}
+        by_class = {context.class_name(int(c)): error[test.y == c].mean().item() for c in test.y[test.y >= 0].unique()}
         figures = {"reconstructions": figure}
         worst = {}
         if by_class:

@@ -102,7 +102,7 @@ class Retrieval:
         nearest = Neighbours(context.codes(train)[known]).nearest(context.codes(test)[queries], self.shown)
         found = known[nearest]  # (queries, shown)
         rows = [
-            Row(str(test.y[query].item()), torch.cat([test[query[None]].x, train[places].x]))
+            Row(context.class_name(int(test.y[query])), torch.cat([test[query[None]].x, train[places].x]))
             for query, places in zip(queries, found, strict=True)
         ]
         figure = grid([rows], context.data.scale, ["class", "query", *(str(i + 1) for i in range(found.shape[1]))])

@@ -63,7 +63,7 @@ class Samples:
                 )
             of_class = sampler if conditional else self._of_class(context, y)
             x = torch.cat([*generated(context, of_class.prior, torch.full((self.columns,), label))])
-            rows.append(Row(f"class {label}\n{of_class.name}", x, ink=colour(context.model_name)))
+            rows.append(Row(f"class {context.class_name(label)}\n{of_class.name}", x, ink=colour(context.model_name)))
         return rows
 
     def _of_class(self, context: EvaluationContext, members: Tensor) -> LatentSampler:

@@ -38,4 +38,4 @@ class Scatter:
             Projection("PCA" if z.shape[1] > 2 else "code", plane, names),
             Projection("t-SNE", tsne(z, self.perplexity, self.seed), []),
         ]
-        return Result({}, {"scatter": scatter(projections, y, context.model_name)})
+        return Result({}, {"scatter": scatter(projections, y, context.model_name, context.class_name)})

@@ -3,19 +3,21 @@
 from collections.abc import Sequence
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from aeexp.plots.palette import colour, marker
 from aeexp.plots.style import GREY, SMALL, charts
 
+LETTERS = 60  # of class names that stand beside one another
 
-def error_by_class(errors: dict[int, float], mean: float, model: str) -> Figure:
+
+def error_by_class(errors: dict[str, float], mean: float, model: str) -> Figure:
     """The squared error of each class as a bar, and the mean of all examples as a line."""
     figure, (axes,) = charts(["squared error by class; line: the mean of all"], 1.6)
     axes.bar([*errors], [*errors.values()], color=colour(model))
     axes.axhline(mean, color=GREY, linewidth=0.8, linestyle="--")
     axes.set_xlabel("class")
-    axes.xaxis.set_major_locator(MaxNLocator(11, integer=True))
+    if sum(map(len, errors)) > LETTERS:
+        axes.tick_params(axis="x", rotation=90)
     return figure
 
 

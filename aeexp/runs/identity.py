@@ -11,11 +11,12 @@ from typing import Any
 
 # What of a configuration decides no number of the training: names, places, and what is measured afterwards.
 NOT_IDENTITY = ("runs", "sweep", "threads", "jobs", "force", "fail_fast", "evaluation", "table", "choices", "overrides")
-NOT_IDENTITY_OF = {"data": ("root",), "source": ("cache",), "trainer": ("enable_progress_bar", "enable_model_summary")}
-SINCE_THEN = {
-    "data": ("binarize",),
-    "trainer": ("precision",),
-}  # older configurations lack it, and null is what they did
+NOT_IDENTITY_OF = {
+    "data": ("root", "class_names"),
+    "source": ("cache",),
+    "trainer": ("enable_progress_bar", "enable_model_summary"),
+}
+SINCE_THEN = {"data": ("binarize",), "trainer": ("precision",)}  # null is what configurations without these did
 SHOWN = ("experiment", "model", "data", "bottleneck")
 FRACTION_OR_COUNT = ("labels", "val", "test")  # 1.0 is all of them, 1 is one
 LONGEST = 60  # characters of what else was chosen; the hash tells the rest apart

@@ -23,11 +23,11 @@ def impossible(codes: Tensor, x: Tensor) -> str | None:
     return None
 
 
-def files(codes: Tensor, x: Tensor, y: Tensor) -> dict[str, bytes]:
-    """Codes (N, D), images x (N, C, H, W) in [0, 1] and labels y (N,) -> names and contents, the index last."""
+def files(codes: Tensor, x: Tensor, labels: list[str]) -> dict[str, bytes]:
+    """Codes (N, D), images x (N, C, H, W) in [0, 1] and N labels -> names and contents, the index last."""
     with tempfile.TemporaryDirectory() as folder:
         with SummaryWriter(folder) as writer:
             space = pad(codes, (0, max(0, 3 - codes.shape[1])))  # a code of two numbers would not be drawn
-            writer.add_embedding(space, metadata=y.tolist(), label_img=x, tag="code")
+            writer.add_embedding(space, metadata=labels, label_img=x, tag="code")
         paths = sorted(path for path in Path(folder).rglob("*.*") if "tfevents" not in path.name)
         return {str(path.relative_to(folder)): path.read_bytes() for path in paths if path.is_file()}

@@ -10,7 +10,7 @@ from PIL import Image
 
 from aeexp.app.components import make_data
 from aeexp.app.sweep import points
-from aeexp.data.module import binary
+from aeexp.data.examples import binary
 from aeexp.runs.identity import identity
 from aeexp.runs.run import find
 

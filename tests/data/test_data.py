@@ -150,7 +150,6 @@ def test_setup_splits_once():
         ({"val": 0.001}, "data.val=0.001"),
         ({"test": -1}, "data.test=-1"),
         ({"test": 1.5}, "data.test=1.5"),
-        ({"test": None}, "data=numbered has no test part"),
         ({"batch_size": 0}, "data.batch_size"),
         ({"scale": 0}, "data.scale"),
     ],

@@ -144,7 +144,7 @@ def pictures(tmp_path):
 
 def test_subfolders_are_classes_and_pixels_stay_as_they_were(pictures):
     source = folder(pictures)
-    assert source.describe(pictures) == Facts([3, 6, 5], 3, False, 255)
+    assert source.describe(pictures) == Facts([3, 6, 5], 3, False, 255, ["a", "b", "c"])
     (x, y), test = source.load(pictures)
     assert test is None and x.shape == (12, 3, 6, 5) and x.dtype == torch.uint8
     assert y.tolist() == [0] * 4 + [1] * 4 + [2] * 4
@@ -173,7 +173,7 @@ def test_train_and_test_are_the_parts_and_share_their_classes(pictures):
         paint(pictures / "split" / part / "b" / "0.png", np.full((4, 4), 3, dtype=np.uint8))
     paint(pictures / "split" / "train" / "a" / "0.png", np.full((4, 4), 9, dtype=np.uint8))
     source = folder(pictures, path="split")
-    assert source.describe(pictures) == Facts([1, 4, 4], 2, True, 255)
+    assert source.describe(pictures) == Facts([1, 4, 4], 2, True, 255, ["a", "b"])
     (x, y), test = source.load(pictures)
     assert y.tolist() == [0, 1] and test[1].tolist() == [1] and x[0].unique().tolist() == [9]
     paint(pictures / "split" / "test" / "c" / "0.png", np.full((4, 4), 3, dtype=np.uint8))
@@ -244,12 +244,93 @@ def test_a_folder_that_is_none_or_holds_no_image_is_refused(pictures):
     assert "none of the 12 images" in refusal(folder(pictures, skip_broken=True, shape=[3, 6, 5]).load, pictures)
 
 
-def test_a_folder_without_a_test_part_says_so_before_anything_is_decoded(pictures):
-    assert "data.test" in refusal(module, folder(pictures), pictures, test=None)
-    assert not (pictures / "cache").exists()
-    data = module(folder(pictures), pictures)
-    assert data.shape == (3, 6, 5) and data.classes == 3
+def test_a_folder_without_a_test_part_is_split_and_says_so(pictures):
+    data = module(folder(pictures), pictures, test=None)
+    assert data.remarks == ["data=mine has no test part of its own: data.test=0.2 of it is taken"]
+    assert (len(data.train), len(data.val), len(data.test)) == (9, 1, 2)
+    assert data.shape == (3, 6, 5) and data.classes == 3 and data.class_names == ["a", "b", "c"]
     assert everything(data).max() == pytest.approx(200 / 255)
+    assert module(folder(pictures), pictures).remarks == []
+
+
+@pytest.mark.parametrize("val", ["val", "valid", "validation"])
+@pytest.mark.parametrize("test", [True, False])
+def test_a_validation_folder_is_the_validation_part_and_no_class(pictures, val, test):
+    for part, n in {"train": 6, val: 2, **({"test": 3} if test else {})}.items():
+        for i in range(n):
+            for c, name in enumerate("ab"):
+                image = np.full((4, 4), 100 * c + 10 * (part == val) + 20 * (part == "test") + i, dtype=np.uint8)
+                paint(pictures / "split" / part / name / f"{i}.png", image)
+    data = module(folder(pictures, path="split"), pictures, test=None, val=0.5)
+    assert data.classes == 2
+    assert sorted((data.val.x[:, 0, 0, 0]).tolist()) == [10, 11, 110, 111]
+    assert data.val.y.tolist() == [0, 0, 1, 1]
+    if test:
+        assert sorted((data.test.x[:, 0, 0, 0]).tolist()) == [20, 21, 22, 120, 121, 122]
+    assert len(data.train) + (0 if test else len(data.test)) == 12
+
+
+def test_two_validation_folders_are_refused(pictures):
+    for part in ("train", "val", "valid"):
+        paint(pictures / "split" / part / "a" / "0.png", np.zeros((4, 4), dtype=np.uint8))
+    assert "both" in refusal(folder(pictures, path="split").load, pictures)
+
+
+def test_names_that_begin_with_a_dot_are_skipped_at_every_level(pictures):
+    for hidden in (".ipynb_checkpoints/0.png", "a/.ipynb_checkpoints/0.png", "a/._0.png", "a/.DS_Store"):
+        file = pictures / "pictures" / hidden
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes((pictures / "pictures" / "a" / "0.png").read_bytes() if file.suffix else b"no image")
+    (_, y), _ = folder(pictures).load(pictures)
+    assert y.tolist() == [0] * 4 + [1] * 4 + [2] * 4
+
+
+def test_links_to_folders_and_files_are_followed_and_never_in_a_circle(pictures):
+    (pictures / "linked").mkdir()
+    (pictures / "linked" / "a").symlink_to(pictures / "pictures" / "a")
+    (pictures / "linked" / "b").mkdir()
+    (pictures / "linked" / "b" / "0.png").symlink_to(pictures / "pictures" / "b" / "2.png")
+    (pictures / "linked" / "b" / "around").symlink_to(pictures / "linked")
+    (x, y), _ = folder(pictures, path="linked").load(pictures)
+    assert y.tolist() == [0] * 4 + [1]
+    assert x[:, 0, 0, 0].tolist() == [0, 1, 2, 3, 12]
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "PA"])
+@pytest.mark.parametrize(("background", "expected"), [(255, [0, 255]), (0, [0, 0]), (100, [0, 100])])
+def test_what_is_transparent_lies_on_the_background(pictures, mode, background, expected):
+    """A drawing that is black throughout, and opaque in its left half alone."""
+    alpha = np.zeros((4, 4), dtype=np.uint8)
+    alpha[:, :2] = 255
+    image = Image.merge("RGBA", [Image.new("L", (4, 4), 0)] * 3 + [Image.fromarray(alpha)])
+    (pictures / "drawn").mkdir()
+    if mode == "P":
+        palette = Image.fromarray(np.where(alpha > 0, 1, 0).astype(np.uint8), "P")
+        palette.putpalette([0] * 768)
+        palette.save(pictures / "drawn" / "0.png", transparency=0)
+    else:
+        image.convert("RGBA" if mode == "PA" else mode).save(pictures / "drawn" / "0.png")
+    (x, _), _ = folder(pictures, path="drawn", shape=[1, 4, 4], background=background).load(pictures)
+    assert x[0, 0, 0].tolist() == [expected[0]] * 2 + [expected[1]] * 2
+
+
+def test_pictures_are_upright_as_their_camera_says(pictures):
+    pixels = np.zeros((4, 6, 3), dtype=np.uint8)
+    pixels[0, 0] = 255
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by 90 degrees clockwise
+    paint(pictures / "turned" / "0.png", pixels, exif=exif)
+    source = folder(pictures, path="turned")
+    assert source.describe(pictures).shape == [3, 6, 4]
+    (x, _), _ = source.load(pictures)
+    assert x[0, 0].nonzero().tolist() == [[0, 3]]
+
+
+def test_gray_and_coloured_files_together_are_said(pictures, capsys):
+    paint(pictures / "pictures" / "a" / "9.png", np.full((6, 5), 3, dtype=np.uint8))
+    (x, _), _ = folder(pictures).load(pictures)
+    assert x.shape == (13, 3, 6, 5)
+    assert "1 of 13 images are gray, others coloured: all are read in colour" in capsys.readouterr().out
 
 
 # arrays

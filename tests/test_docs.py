@@ -109,6 +109,8 @@ def place(tmp_path, idx_data):
             Image.fromarray(pixels).save(tmp_path / "data" / "pictures" / name / f"{n}.png")
     arrays = {"x": generator.random((40, 32), dtype=np.float32), "y": np.arange(40) % 2}
     np.savez(tmp_path / "data" / "series.npz", **arrays)
+    rows = [f"{i / 7},{3 * i},{'ab'[i % 2]}" for i in range(40)]
+    (tmp_path / "data" / "flowers.csv").write_text("\n".join(["length,width,species", *rows]))
     folder = Folder(tmp_path)
     folder.md5 = idx_data.md5
     return folder

@@ -1,4 +1,4 @@
-"""Anybody's own arrays: images, vectors or series in .npy and .npz files."""
+"""Anybody's own arrays: images, vectors or series in .npy and .npz files, and tables of numbers."""
 
 import zipfile
 from math import prod
@@ -9,17 +9,24 @@ import torch
 from numpy.lib import format as npy
 from torch import Tensor
 
+from aeexp.data.labels import numbered
 from aeexp.data.sources import Facts, Part
+from aeexp.data.tables import columns, is_table
 from aeexp.errors import UserError
+
+CHANNELS = (1, 3, 4)  # of an image, by which the axis of the channels is told
+NARROW = 4  # features of what must be a series, and no image
 
 
 class Array:
-    """x (N, *shape) and, where they are known, labels y (N,) from 0, -1 where unlabelled; and those of a test part.
+    """x (N, *shape) and, where they are known, labels y (N,); and those of a test part.
 
-    Each is the name of a file below root: `images.npy`, or `all.npz:images`, an array of it. uint8 are read as bytes,
-    0..255; floats as they are; with `range` = [low, high], any numbers within it, mapped to [0, 1].
-    `shape` null: the file's, where bytes (N, H, W) are gray images and (N, H, W, 3) coloured ones; otherwise the
-    file's (H, W, C) are turned to (C, H, W), and all else that has as many numbers is read in that shape.
+    Each is the name of a file below root: `images.npy`, or `all.npz:images`, an array of it; x and test_x may be
+    tables, whose column `label` is y. Labels are numbers from 0, -1 where unlabelled, or words, which are counted in
+    their order. uint8 are read as bytes, 0..255; floats as they are; with `range` = [low, high], any numbers within it,
+    mapped to [0, 1]. `shape` null: the file's, where bytes (N, H, W) are gray images, and (N, H, W, C) with 1, 3 or 4
+    channels are turned to (C, H, W); otherwise the file's (H, W, C) are turned likewise, and all else that has as many
+    numbers is read in that shape.
     """
 
     def __init__(
@@ -30,33 +37,41 @@ class Array:
         test_y: str | None,
         shape: list[int] | None,
         range: list[float] | None,
+        label: str | int | None = None,
     ) -> None:
         if range is not None and (len(range) != 2 or not range[0] < range[1]):
             raise UserError(f"data.source.range is [low, high], low below high, but got {range}")
         if y is not None and test_x is not None and test_y is None:
             raise UserError("data.source.y labels the training part, but data.source.test_y is missing for test_x")
+        if label is not None and (y is not None or not is_table(x)):
+            raise UserError(
+                f"data.source.label={label} is a column of a .csv, .tsv or .parquet file: choose it for such an x "
+                "alone, and data.source.y for an array"
+            )
         self.x, self.y, self.test_x, self.test_y, self.shape, self.range = x, y, test_x, test_y, shape, range
-        self.any_numbers = range is None
+        self.label, self.any_numbers = label, range is None
 
     def files(self, root: Path) -> list[Path]:
         names = {name.partition(":")[0] for name in (self.x, self.y, self.test_x, self.test_y) if name is not None}
         return [root / name for name in names]
 
     def describe(self, root: Path) -> Facts:
-        (n, *found), dtype = _header(root, self.x)
+        (n, *found), dtype = _header(root, self.x, self.label)
         as_bytes = dtype == np.uint8 and self.range is None
-        classes = 0 if self.y is None else int(self._labels(root, self.y, n).max()) + 1
-        return Facts(self._shape(found, as_bytes), classes, self.test_x is not None, 255 if as_bytes else 1)
+        y, names = self._labels(root, self.x, self.y, n)
+        classes = 0 if y is None else len(names) or int(y.max()) + 1
+        peak = 255 if as_bytes else 1
+        return Facts(self._shape(found, as_bytes), classes, self.test_x is not None, peak, names or ())
 
     def prepare(self, root: Path) -> None:
         """UserError where a file is not there, or no array."""
-        for name in (self.x, self.y, self.test_x, self.test_y):
+        for name in (self.x, self.test_x):
             if name is not None:
-                _header(root, name)
+                _header(root, name, self.label)
 
     def load(self, root: Path) -> tuple[Part, Part | None]:
-        test = None if self.test_x is None else self._part(root, self.test_x, self.test_y)
         train = self._part(root, self.x, self.y)
+        test = None if self.test_x is None else self._part(root, self.test_x, self.test_y)
         if test and test[0].shape[1:] != train[0].shape[1:]:
             raise UserError(
                 f"the examples of {self.test_x} are of shape {tuple(test[0].shape[1:])}, but those of {self.x} of "
@@ -65,7 +80,7 @@ class Array:
         return train, test
 
     def _part(self, root: Path, name: str, labels: str | None) -> Part:
-        values = _array(root, name)
+        values = _array(root, name, self.label)
         as_bytes = values.dtype == np.uint8 and self.range is None
         shape = self._shape(list(values.shape[1:]), as_bytes)
         turned = (
@@ -73,19 +88,34 @@ class Array:
         )
         values = np.moveaxis(values, -1, 1) if turned else values.reshape(-1, *shape)
         x = torch.as_tensor(np.ascontiguousarray(values if as_bytes else self._scaled(values, name)))
-        return x, torch.full((len(x),), -1) if labels is None else self._labels(root, labels, len(x))
+        y, _ = self._labels(root, name, labels, len(x))
+        return x, torch.full((len(x),), -1) if y is None else y
 
     def _shape(self, found: list[int], as_bytes: bool) -> list[int]:
-        """Of an example, as the model is to see it."""
-        if self.shape is None:
-            if as_bytes and len(found) == 2:
-                return [1, *found]
-            return [found[2], *found[:2]] if len(found) == 3 and found[2] in (1, 3) and found[0] > 3 else found
-        if prod(self.shape) != prod(found):
-            raise UserError(
-                f"the examples of {self.x} are of shape {tuple(found)}, which is not data.shape={self.shape}"
-            )
-        return list(self.shape)
+        """Of an example, as the model is to see it. UserError where the file alone does not tell."""
+        if self.shape is not None:
+            if prod(self.shape) != prod(found):
+                raise UserError(
+                    f"the examples of {self.x} are of shape {tuple(found)}, which is not data.shape={self.shape}"
+                )
+            return list(self.shape)
+        if len(found) == 2 and as_bytes:
+            return [1, *found]
+        if len(found) == 2 and found[1] > NARROW:
+            height, width = found
+            raise self._ambiguous(found, f"[1,{height},{width}] for images or [{height},{width}] for series")
+        if len(found) == 3 and found[2] in CHANNELS:
+            last = [found[2], *found[:2]]
+            if found[0] in CHANNELS:
+                raise self._ambiguous(found, f"{found} with channels first or {last} with channels last")
+            return last
+        return found
+
+    def _ambiguous(self, found: list[int], choices: str) -> UserError:
+        return UserError(
+            f"the examples of {self.x} are of shape {tuple(found)}, which may be read in two ways: choose data.shape="
+            f"{choices}"
+        )
 
     def _scaled(self, values: np.ndarray, name: str) -> np.ndarray:
         """Numbers within `range` -> float32 in [0, 1]; without it, any numbers as float32"""
@@ -101,18 +131,22 @@ class Array:
             )
         return ((values.astype(np.float64) - low) / (high - low)).astype(np.float32)
 
-    def _labels(self, root: Path, name: str, n: int) -> Tensor:
-        y = _array(root, name)
-        if y.shape != (n,) or y.dtype.kind not in "iu" or y.min() < -1:
-            raise UserError(
-                f"{name} should be {n} whole numbers, one an example and from 0 (-1: unlabelled), but it is "
-                f"{y.dtype} of shape {y.shape}"
-            )
-        return torch.as_tensor(y.astype(np.int64))
+    def _labels(self, root: Path, x: str, y: str | None, n: int) -> tuple[Tensor | None, list[str]]:
+        """(N,) int64, and the names of the classes where the labels of the training part are words."""
+        if y is None and self.label is None:
+            return None, []
+        own, trained_on = self._written(root, x, y), self._written(root, self.x, self.y)
+        return numbered(own, trained_on, n, y or f"the column {self.label} of {x}")
+
+    def _written(self, root: Path, x: str, y: str | None) -> np.ndarray | None:
+        return _array(root, y, None, "iufUT") if y is not None else columns(root / x, self.label)[1]
 
 
-def _header(root: Path, name: str) -> tuple[tuple[int, ...], np.dtype]:
-    """The shape (N, ...) and type of an array, without reading it. UserError where it is none of real numbers."""
+def _header(root: Path, name: str, label: str | int | None, kinds: str = "iuf") -> tuple[tuple[int, ...], np.dtype]:
+    """The shape (N, ...) and type of an array, without reading it. UserError where it is none of these kinds."""
+    if is_table(name):
+        values, _ = columns(root / name, label)
+        return values.shape, values.dtype
     file, _, inner = name.partition(":")
     try:
         with zipfile.ZipFile(root / file).open(f"{inner}.npy") if inner else (root / file).open("rb") as stream:
@@ -124,13 +158,15 @@ def _header(root: Path, name: str) -> tuple[tuple[int, ...], np.dtype]:
         raise UserError(
             f"{root / file} is not an array as numpy saves it{_hint(root / file, inner)} ({error})"
         ) from None
-    if not shape or shape[0] < 1 or dtype.kind not in "iuf":
+    if not shape or shape[0] < 1 or dtype.kind not in kinds:
         raise UserError(f"{name} holds {dtype} of shape {shape}, but it should be real numbers, one example a row")
     return shape, dtype
 
 
-def _array(root: Path, name: str) -> np.ndarray:
-    _header(root, name)
+def _array(root: Path, name: str, label: str | int | None = None, kinds: str = "iuf") -> np.ndarray:
+    _header(root, name, label, kinds)
+    if is_table(name):
+        return columns(root / name, label)[0]
     file, _, inner = name.partition(":")
     try:
         loaded = np.load(root / file, allow_pickle=False)

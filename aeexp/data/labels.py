@@ -1,5 +1,6 @@
-"""Which examples are labelled, where only some are."""
+"""Labels as numbers, and which examples are labelled, where only some are."""
 
+import numpy as np
 import torch
 from sklearn.model_selection import train_test_split
 from torch import Tensor
@@ -36,3 +37,37 @@ def draw(y: Tensor, labels: int | float, stratified: bool, seed: int) -> Tensor:
             f"{len(classes.unique())} classes by its share: ask for another number, or choose data.stratified=false"
         )
     return torch.as_tensor(chosen)
+
+
+def numbered(y: np.ndarray | None, trained_on: np.ndarray | None, n: int, where: str) -> tuple[Tensor, list[str]]:
+    """Labels (N,) as int64, -1 where there is none, and the names of the classes where they are words.
+
+    Whole numbers from -1 stay as they are. Words are counted in the order of those of the training part, `trained_on`.
+    UserError where they are not n such.
+    """
+    if y is None or trained_on is None or y.shape != (n,) or not (_whole(y) or y.dtype.kind in "UO"):
+        said = "nothing" if y is None else f"{y.dtype} of shape {y.shape}"
+        raise UserError(
+            f"{where} should be {n} words or whole numbers from 0, one an example (-1: unlabelled), but it is {said}"
+        )
+    if _whole(y):
+        return torch.as_tensor(np.nan_to_num(y, nan=-1).astype(np.int64)), []
+    names = sorted({str(word) for word in trained_on if not _missing(word)})
+    unknown = sorted({str(word) for word in y if not _missing(word)} - {*names})
+    if unknown:
+        raise UserError(f"{where} has the labels {', '.join(unknown)}, which no training example has")
+    return torch.tensor([-1 if _missing(word) else names.index(str(word)) for word in y]), names
+
+
+def _whole(y: np.ndarray) -> bool:
+    """Whether all are whole numbers from -1, or, as pandas has a cell without one, not a number."""
+    if y.dtype.kind not in "iuf":
+        return False
+    if y.dtype.kind != "f":
+        return bool((y >= -1).all())
+    known = y[~np.isnan(y)]
+    return len(known) < len(y) and bool(((known == np.round(known)) & (known >= -1)).all())
+
+
+def _missing(word: object) -> bool:
+    return word is None or word != word or word == ""

@@ -1,11 +1,13 @@
 """Spoken digits, as windows of the sound or as images of its spectrum."""
 
-import wave
+import re
+import warnings
 from abc import ABC, abstractmethod
 from pathlib import Path
 
 import numpy as np
 import torch
+from scipy.io import wavfile
 from torch import Tensor
 from torch.nn.functional import pad
 
@@ -13,6 +15,7 @@ from aeexp.data.sources import Part, Recorded
 from aeexp.errors import UserError
 
 RATE = 8000  # samples a second
+NAME = re.compile(r"(\d)_([^_]+)_(\d+)\.wav")  # digit, speaker, index
 
 
 class Sound(ABC):
@@ -90,25 +93,41 @@ class SpokenDigits(Recorded):
     def load(self, root: Path) -> tuple[Part, Part]:
         files = self.files(root)
         windows = torch.stack([_window(file, self.sound.samples) for file in files])
-        names = [file.stem.split("_") for file in files]
-        y = torch.tensor([int(name[0]) for name in names])
-        test = torch.tensor([int(name[2]) < 5 for name in names])
+        names = [_named(file) for file in files]
+        y = torch.tensor([digit for digit, _ in names])
+        test = torch.tensor([index < 5 for _, index in names])
         x = torch.cat([self.sound(some) for some in windows.split(500)])
         return (x[~test], y[~test]), (x[test], y[test])
 
 
-def _window(file: Path, samples: int) -> Tensor:
-    """(samples,) in [-1, 1]. UserError where it is not a mono recording of 16 bits at 8 kHz."""
-    try:
-        with wave.open(str(file)) as recording:
-            form = (recording.getnchannels(), recording.getsampwidth(), recording.getframerate())
-            sound = np.frombuffer(recording.readframes(recording.getnframes()), dtype="<i2")
-    except (wave.Error, EOFError, ValueError) as error:
-        raise UserError(f"{file} cannot be read as a recording ({error}): remove it, or fetch it again") from None
-    if form != (1, 2, RATE):
+def _named(file: Path) -> tuple[int, int]:
+    """The digit and the index that a file's name says."""
+    fits = NAME.fullmatch(file.name)
+    if fits is None:
         raise UserError(
-            f"{file} has {form[0]} channels of {8 * form[1]} bits at {form[2]} Hz, but it should have 1 of 16 bits at "
-            f"{RATE} Hz"
+            f"{file} is not named as digit, speaker and index, such as 7_jackson_32.wav: rename or remove it"
         )
-    x = torch.as_tensor(sound.astype(np.float32) / 2**15)[:samples]
+    return int(fits[1]), int(fits[3])
+
+
+def _window(file: Path, samples: int) -> Tensor:
+    """(samples,) in [-1, 1]. UserError where it is not a mono recording at 8 kHz."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", wavfile.WavFileWarning)  # chunks that are no sound
+            rate, sound = wavfile.read(file)
+    except (ValueError, EOFError) as error:
+        raise UserError(f"{file} cannot be read as a recording ({error}): remove it, or fetch it again") from None
+    if sound.ndim != 1 or rate != RATE:
+        channels = 1 if sound.ndim == 1 else sound.shape[1]
+        raise UserError(f"{file} has {channels} channels at {rate} Hz, but it should have 1 at {RATE} Hz")
+    x = torch.as_tensor(_levels(sound[:samples]))
     return pad(x, (0, samples - len(x)))
+
+
+def _levels(sound: np.ndarray) -> np.ndarray:
+    """Samples as a file has them -> float32 in [-1, 1]; bytes have silence at 128, and 24 bits the upper ones of 32."""
+    if sound.dtype.kind == "f":
+        return sound.astype(np.float32)
+    half = 2.0 ** (8 * sound.dtype.itemsize - 1)
+    return ((sound.astype(np.float64) - half * (sound.dtype.kind == "u")) / half).astype(np.float32)

@@ -15,6 +15,7 @@ DPI = 200
 FONT, SMALL = 7, 5.5  # points
 GREY: Colour = (0.45, 0.45, 0.45)  # references
 INK: Colour = (0.15, 0.15, 0.15)
+BESIDE_NAME = 0.22  # inches that a legend needs beside a name
 DOT = 14.0  # square points, in a legend
 
 
@@ -38,7 +39,9 @@ def legend(figure: Figure, axes: Axes) -> None:
     """What the colours of a chart stand for, under all charts; points as dots of one size, however small they are."""
     handles, labels = axes.get_legend_handles_labels()
     look = {"fontsize": SMALL, "frameon": False, "handletextpad": 0.1, "columnspacing": 0.8}
-    legend = figure.legend(handles, labels, loc="outside lower center", ncols=10, **look)
+    widest = max(width(label, SMALL) for label in labels) + BESIDE_NAME
+    fitting = min(len(labels), 10, max(1, int(COLUMN / widest)))
+    legend = figure.legend(handles, labels, loc="outside lower center", ncols=fitting, **look)
     for handle in legend.legend_handles:
         if isinstance(handle, PathCollection):
             handle.set_sizes([DOT])

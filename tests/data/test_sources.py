@@ -7,10 +7,12 @@ import wave
 from pathlib import Path
 
 import numpy as np
+import pandas
 import pytest
 import torch
 import torchvision
 from PIL import Image
+from scipy.io import wavfile
 
 from aeexp.app.components import make_data
 from aeexp.app.sweep import CONFIGS, points
@@ -392,6 +394,101 @@ def test_floats_are_read_in_0_1_or_mapped_from_their_range(arrays):
     assert torch.allclose(x.double() * 16 - 8, torch.as_tensor(np.load(arrays / "series.npy")), atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("shape", "dtype", "read"),
+    [
+        ((6, 5), np.uint8, [1, 6, 5]),
+        ((6, 5, 1), np.float32, [1, 6, 5]),
+        ((6, 5, 3), np.float32, [3, 6, 5]),
+        ((6, 5, 4), np.uint8, [4, 6, 5]),
+        ((3, 6, 5), np.uint8, [3, 6, 5]),
+        ((10, 6, 5), np.float32, [10, 6, 5]),
+        ((7, 2), np.float32, [7, 2]),
+        ((9,), np.float32, [9]),
+    ],
+    ids=str,
+)
+def test_the_axis_of_the_channels_is_recognised(tmp_path, shape, dtype, read):
+    own = np.random.default_rng(0).uniform(0, 1 if dtype == np.float32 else 255, (20, *shape)).astype(dtype)
+    np.save(tmp_path / "x.npy", own)
+    source = array(x="x.npy")
+    assert source.describe(tmp_path).shape == read
+    (x, _), _ = source.load(tmp_path)
+    turned = len(shape) == 3 and read != list(shape)
+    assert np.array_equal(x, np.moveaxis(own, -1, 1) if turned else own.reshape(20, *read))
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "choices"),
+    [
+        ((28, 28), np.float32, ["[1,28,28]", "[28,28]"]),
+        ((3, 8, 3), np.uint8, ["[3, 8, 3]", "[3, 3, 8]"]),
+        ((1, 8, 4), np.float32, ["[1, 8, 4]", "[4, 1, 8]"]),
+    ],
+    ids=str,
+)
+def test_what_may_be_read_in_two_ways_is_asked(tmp_path, shape, dtype, choices):
+    np.save(tmp_path / "x.npy", np.zeros((20, *shape), dtype))
+    text = refusal(array(x="x.npy").describe, tmp_path)
+    assert f"two ways: choose data.shape={choices[0]}" in text and choices[1] in text
+
+
+TABLES = {
+    "x.csv": lambda table, file: table.to_csv(file, index=False),
+    "x.tsv": lambda table, file: table.to_csv(file, index=False, sep="\t"),
+    "x.parquet": lambda table, file: table.to_parquet(file),
+}
+
+
+@pytest.mark.parametrize("label", ["species", 1])
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_has_an_example_a_row_and_a_column_of_labels(tmp_path, name, label):
+    species = ["b", "a", None, "b"] * 5
+    table = pandas.DataFrame({"length": np.arange(20.0), "species": species, "width": np.arange(20)})
+    TABLES[name](table, tmp_path / name)
+    source = array(x=name, label=label, range=[0.0, 20.0])
+    assert source.describe(tmp_path) == Facts([2], 2, False, 1, ["a", "b"])
+    (x, y), _ = source.load(tmp_path)
+    assert torch.allclose(x * 20, torch.arange(20.0)[:, None].expand(20, 2))
+    assert y.tolist() == [1, 0, -1, 1] * 5
+
+
+def test_whole_numbers_of_a_table_are_labels_as_they_are(tmp_path):
+    pandas.DataFrame({"x": [0.1, 0.2, 0.3], "y": [3, None, 0]}).to_csv(tmp_path / "x.csv", index=False)
+    source = array(x="x.csv", label="y")
+    assert source.load(tmp_path)[0][1].tolist() == [3, -1, 0] and source.describe(tmp_path).classes == 4
+
+
+def test_tables_that_do_not_fit_are_refused(tmp_path):
+    pandas.DataFrame({"x": [0.1, 0.2], "name": ["a", "b"], "y": [0, 1]}).to_csv(tmp_path / "x.csv", index=False)
+    assert "not of numbers, name" in refusal(array(x="x.csv", label="y").load, tmp_path)
+    assert "choose data.source.label of x, name, y" in refusal(array(x="x.csv", label="z").load, tmp_path)
+    assert "no column 3" in refusal(array(x="x.csv", label=3).load, tmp_path)
+    assert "is not there" in refusal(array(x="none.csv").prepare, tmp_path)
+    (tmp_path / "damaged.parquet").write_bytes(b"no table")
+    assert "damaged.parquet cannot be read" in refusal(array(x="damaged.parquet").prepare, tmp_path)
+    (tmp_path / "empty.csv").write_text("a,b\n")
+    assert "has no row" in refusal(array(x="empty.csv").prepare, tmp_path)
+    assert "data.source.label" in refusal(array, x="x.npy", label="y")
+
+
+def test_words_are_labels_in_their_order_and_have_names(arrays):
+    words = np.array(["dog", "cat", "", "cow"] * 5)
+    np.save(arrays / "words.npy", words)
+    np.save(arrays / "new.npy", np.array(["dog", "bat"] * 10))
+    data = module(array(x="x.npy", y="words.npy"), arrays, test=0.2)
+    assert data.class_names == ["cat", "cow", "dog"] and data.classes == 3
+    assert array(x="x.npy", y="words.npy").load(arrays)[0][1].tolist() == [2, 0, -1, 1] * 5
+    other = array(x="x.npy", y="words.npy", test_x="x.npy", test_y="new.npy")
+    assert "bat, which no training example has" in refusal(other.load, arrays)
+
+
+def test_labels_that_only_the_test_part_has_are_refused(arrays):
+    np.save(arrays / "more.npy", np.arange(20) % 5)
+    source = array(x="x.npy", y="y.npy", test_x="x.npy", test_y="more.npy")
+    assert "labels [4], which no training example has" in refusal(module, source, arrays, test=None)
+
+
 def test_a_vector_can_be_read_as_an_image(arrays):
     data = module(array(x="vectors.npy", shape=[1, 3, 3]), arrays, shape=[1, 3, 3])
     assert data.shape == (1, 3, 3) and data.train.x.shape[1:] == (1, 3, 3)
@@ -451,6 +548,31 @@ def test_series_are_mapped_from_their_range_and_classes_counted_from_nought(tmp_
     assert "b.txt" in refusal(source.prepare, tmp_path)
 
 
+@pytest.mark.parametrize(("written", "read"), [((-1, 1), (0, 1)), ((0, 1), (0, 1)), ((7, 3), (1, 0))], ids=str)
+def test_classes_that_are_not_counted_from_first_are_refused_or_counted_in_their_order(tmp_path, written, read):
+    for name, order in (("a.txt", written), ("b.txt", written[::-1])):
+        np.savetxt(tmp_path / name, [[label, 0.5, 0.25] for label in order])
+    (_, y), (_, test_y) = Series("a.txt", "b.txt", [0.0, 1.0], None).load(tmp_path)
+    assert y.tolist() == [*read] and test_y.tolist() == [*read[::-1]]
+    if min(written) < 1:
+        text = refusal(Series("a.txt", "b.txt", [0.0, 1.0], 1).load, tmp_path)
+        assert "data.source.first=null" in text and str(min(written)) in text
+    np.savetxt(tmp_path / "b.txt", [[9, 0.5, 0.25]])
+    assert "9, which no training example has" in refusal(Series("a.txt", "b.txt", [0.0, 1.0], None).load, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("lines", "shape"), [(["1,2,3:up", "3,2,1:down"], (3,)), (["1,2:3,4:up", "3,1:0,1:down"], (2, 2))]
+)
+def test_the_header_of_a_ts_file_is_read_over_and_its_last_word_is_the_class(tmp_path, lines, shape):
+    header = ["# comment", "@problemName Own", "@classLabel true up down", "@data"]
+    for name in ("a.ts", "b.ts"):
+        (tmp_path / name).write_text("\n".join([*header, *lines]))
+    (x, y), _ = Series("a.ts", "b.ts", [0.0, 4.0], None).load(tmp_path)
+    assert x.shape == (2, *shape) and y.tolist() == [1, 0]
+    assert (x[0].flatten() * 4).tolist() == ([1, 2, 3] if shape == (3,) else [1, 3, 2, 4])
+
+
 def tone(hertz, seconds=0.2, loudness=0.5):
     t = np.arange(int(seconds * RATE)) / RATE
     return (loudness * np.sin(2 * np.pi * hertz * t) * 2**15).astype("<i2")
@@ -491,6 +613,30 @@ def test_a_tone_lights_the_band_of_its_pitch_however_loud_it_is(hertz):
     assert torch.allclose(quiet, loud, atol=0.02) and loud.max() == 1 and loud.min() >= 0
     mel = 2595 * np.log10(1 + hertz / 700) / (2595 * np.log10(1 + RATE / 2 / 700))
     assert abs(loud[0, 0, :, 8].argmax().item() - (mel * 25 - 1)) <= 1
+
+
+@pytest.mark.parametrize("dtype", ["<i2", "<i4", "<f4", "<f8", "u1", "24 bits"])
+def test_recordings_of_every_depth_are_read_alike(recordings, dtype):
+    own = tone(400) / 2**15
+    file = recordings / "wav" / "0_eva_0.wav"
+    if dtype == "24 bits":
+        whole = np.round(own * 2**23).astype("<i4")
+        with wave.open(str(file), "wb") as recording:
+            recording.setparams((1, 3, RATE, len(own), "NONE", ""))
+            recording.writeframes(whole.view(np.uint8).reshape(-1, 4)[:, :3].tobytes())
+    elif dtype == "u1":
+        wavfile.write(file, RATE, (own * 128 + 128).round().astype(np.uint8))
+    else:
+        wavfile.write(file, RATE, (own * (1 if "f" in dtype else 2.0 ** (8 * int(dtype[-1]) - 1))).astype(dtype))
+    (_, _), (test_x, _) = SpokenDigits("wav", Raw(1600)).load(recordings)
+    assert torch.allclose(2 * test_x[0] - 1, torch.as_tensor(own).float(), atol=0.01 if dtype == "u1" else 1e-4)
+
+
+@pytest.mark.parametrize("name", ["three_eva_0.wav", "3_eva_x.wav", "3_eva_much_0.wav"])
+def test_a_recording_whose_name_does_not_fit_is_named(recordings, name):
+    record(recordings / "wav" / name, tone(400))
+    text = refusal(SpokenDigits("wav", Raw(100)).load, recordings)
+    assert name in text and "7_jackson_32.wav" in text
 
 
 @pytest.mark.parametrize("damage", ["empty", "stereo", "fast"])

@@ -7,6 +7,7 @@ import matplotlib
 import numpy as np
 import pytest
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from oracles import PIXELS, Oracle, close, context, drawn, texts
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -17,6 +18,7 @@ from aeexp.evaluation.extremes import Extremes
 from aeexp.evaluation.restoration import Restoration
 from aeexp.evaluation.scatter import Scatter
 from aeexp.plots.grid import Row, as_pixels, grid, rows_of_images
+from aeexp.plots.scatter import Projection, scatter
 from aeexp.plots.style import COLUMN, three_digits
 
 
@@ -139,3 +141,14 @@ def test_a_run_on_recordings_leaves_sounds_beside_its_picture_and_in_tensorboard
     shown = EventAccumulator(str(picture.parents[1])).Reload()
     (audio,) = shown.Audio("restoration/restorations-truth")
     assert audio.encoded_audio_string == (picture.parent / "restorations-truth.wav").read_bytes()
+
+
+@pytest.mark.parametrize("longest", [1, 12, 60])
+def test_the_names_of_classes_fit_into_the_column(longest):
+    y = torch.arange(100) % 10
+    points = [Projection("PCA", torch.randn(100, 2), [])]
+    figure = scatter(points, y, "vae", lambda label: f"{label}" * longest)
+    FigureCanvasAgg(figure).draw()
+    box = figure.legends[0].get_window_extent()
+    assert box.x0 >= 0 and box.x1 <= figure.bbox.width
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [f"{label}" * longest for label in range(10)]

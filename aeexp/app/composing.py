@@ -17,6 +17,7 @@ from aeexp.errors import UserError
 
 UNKNOWN = re.compile(r"(?:Could not override|Error merging override|In '[^']*': Could not find) '([^'=]+)")
 MARK = "<the value of a swept key>"
+WIDTH = "bottleneck"  # the group whose options, whole numbers, differ in one value
 
 
 def composed(name: str, overrides: list[str]) -> DictConfig:
@@ -89,7 +90,7 @@ class Template:
         self.simple = True
         for key in values:
             marked = config.copy()
-            OmegaConf.update(marked, key, MARK, force_add=False)
+            OmegaConf.update(marked, f"{WIDTH}.dim" if key == WIDTH else key, MARK, force_add=False)
             try:
                 self.places[key] = list(_places(settled(marked, config.hydra)))
             except (UserError, _Embedded):
@@ -100,12 +101,14 @@ class Template:
             config = composed(self.name, words)
             return settled(config, config.hydra)
         filled = {**_copied(self.first), "overrides": said(words)}
+        if WIDTH in values:
+            filled["choices"][WIDTH] = str(values[WIDTH])
         for key, places in self.places.items():
             for *parents, last in places:
                 node = filled
                 for parent in parents:
                     node = node[parent]
-                node[last] = _copied(values[key])
+                node[last] = int(values[key]) if key == WIDTH else _copied(values[key])
         return filled
 
 

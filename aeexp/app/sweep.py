@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from aeexp.app.build import build
-from aeexp.app.composing import Template, composed, plain, settled
+from aeexp.app.composing import WIDTH, Template, composed, plain, settled
 from aeexp.app.packages import CONFIGS, groups
 from aeexp.app.words import check_options, parsed, quoted, sweeps
 from aeexp.data.content import digest
@@ -83,8 +83,10 @@ def _content(data: str) -> str | None:
 
 
 def _is_value(override: Any) -> bool:
-    """Whether it changes a value where there is one, and no group, which brings others."""
+    """Whether it changes a value where there is one, and no group, which brings others; widths are one value each."""
     key = override.key_or_group
+    if key == WIDTH:
+        return all(value.isdecimal() and int(value) for value in override.sweep_string_iterator())
     return not (override.is_add() or override.is_delete() or key in groups() or key.startswith("hydra"))
 
 

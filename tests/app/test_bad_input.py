@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from aeexp.app import cli, session
+from aeexp.app import cli, composing, session
+from aeexp.app.check import check
 from aeexp.app.sweep import points
 from aeexp.errors import UserError
 from aeexp.models.regularized import Regularized
@@ -154,3 +155,17 @@ def test_a_loss_that_becomes_nan_stops_says_which_term_and_keeps_the_last_good_c
     assert kept["epoch"] == 0
     assert all(weight.isfinite().all() for weight in kept["state_dict"].values())
     assert run.status["state"] == "failed"
+
+
+def test_two_thousand_runs_are_looked_at_in_seconds_for_a_few_compositions(monkeypatch):
+    made, real = [], composing.compose
+    monkeypatch.setattr(composing, "compose", lambda *words, **options: made.append(words) or real(*words, **options))
+    words = ["model=vae,deep,sparse,pca", f"bottleneck={','.join(map(str, range(1, 51)))}", "optimizer.lr=0.1,0.01"]
+    found = list(points("train", [*words, "seed=0,1,2,3,4"]))
+    assert len(found) == 2000 and len(made) == 4
+    for point in found[::667]:
+        config = composing.composed("train", point.overrides)
+        assert point.config == composing.settled(config, config.hydra)
+        check(point.config)
+    assert {point.config["bottleneck"]["dim"] for point in found} == {*range(1, 51)}
+    assert len({point.run.path for point in found}) == 2000

@@ -107,6 +107,8 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         return np.asarray(validate_data(self, X, dtype=(np.float64, np.float32), reset=reset))
 
     def _config(self) -> dict[str, Any]:
+        if isinstance(self.overrides, str):
+            raise UserError(f"overrides={self.overrides!r} is one text: choose several, as ({self.overrides!r},)")
         said = {"bottleneck.dim": self.bottleneck, "trainer.max_epochs": self.max_epochs, "seed": self.seed}
         words = [f"{key}={value}" for key, value in said.items() if value is not None]
         chosen = {word.partition("=")[0] for word in self.overrides}
@@ -140,6 +142,13 @@ def trained(config: dict[str, Any], x: Tensor) -> Autoencoder:
     task = make_task(config, make_model(config, tuple(x.shape[1:]), scaling))
     examples = Examples(x, torch.full((len(x),), -1), 1.0)
     task.model.initialize(examples.batches(BATCH))
+    schedule = [*build(config["schedule"], "schedule").values()]
+    for callback in schedule:
+        if str(getattr(callback, "monitor", "")).startswith("val/"):
+            raise UserError(
+                f"{type(callback).__name__} watches {callback.monitor}, but every example is trained on: choose "
+                "max_epochs, or schedule.early_stopping.monitor=train/recon"
+            )
     if trainable(task.model):
         order = Shuffled(len(x), config["data"]["batch_size"], config["seed"], world=1, rank=0)
         batches = loader(examples, order)
@@ -149,7 +158,7 @@ def trained(config: dict[str, Any], x: Tensor) -> Autoencoder:
             None,
             {"train_dataloaders": batches, "val_dataloaders": batches},
             logger=False,
-            callbacks=[*build(config["schedule"], "schedule").values()],
+            callbacks=schedule,
             enable_checkpointing=False,
             enable_progress_bar=False,
             limit_val_batches=0,  # every example is trained on

@@ -22,14 +22,18 @@ WIDTH = "bottleneck"  # the group whose options, whole numbers, differ in one va
 
 def composed(name: str, overrides: list[str]) -> DictConfig:
     """The configuration of one point, with Hydra's own node. UserError where Hydra refuses it."""
+    try:
+        return _compose(name, overrides)
+    except (HydraException, OmegaConfBaseException, ValueError) as error:
+        raise UserError(sentence(error).rstrip(".") + _nearest(name, overrides, str(error))) from None
+
+
+def _compose(name: str, overrides: list[str]) -> DictConfig:
     started = (
         nullcontext() if GlobalHydra().is_initialized() else initialize_config_dir(str(CONFIGS), version_base="1.3")
     )
-    try:
-        with started:
-            return compose(name, overrides, return_hydra_config=True)
-    except (HydraException, OmegaConfBaseException, ValueError) as error:
-        raise UserError(sentence(error).rstrip(".") + _nearest(name, overrides, str(error))) from None
+    with started:
+        return compose(name, overrides, return_hydra_config=True)
 
 
 def _nearest(name: str, overrides: list[str], error: str) -> str:
@@ -44,8 +48,8 @@ def _nearest(name: str, overrides: list[str], error: str) -> str:
 
 def _keys(name: str, chosen: list[str]) -> Iterator[str]:
     try:
-        config = compose(name, chosen) if GlobalHydra().is_initialized() else composed(name, chosen)
-    except (HydraException, OmegaConfBaseException, UserError):
+        config = _compose(name, chosen)
+    except (HydraException, OmegaConfBaseException, ValueError):
         return
     waiting = [("", OmegaConf.to_container(config))]
     while waiting:

@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 from aeexp.errors import UserError
 from aeexp.models.base import Autoencoder
 from aeexp.training.progress import quiet
-from aeexp.types import Batch, EpochStatistic, Loss
+from aeexp.types import Batch, EpochStatistic
 
 
 class Task(pl.LightningModule):
@@ -45,7 +45,7 @@ class Task(pl.LightningModule):
         self.tally.add("train", len(batch.x), loss.means, loss.stats)
         total = loss.total
         if not total.isfinite():
-            self._stop(loss)
+            self._refuse_not_finite(loss.means, f"step {self.global_step + 1}")
         return total
 
     def on_validation_epoch_start(self) -> None:
@@ -58,12 +58,14 @@ class Task(pl.LightningModule):
         loss = self.model.loss(batch)
         clean = loss if self.model.corruption.identity else self.model.clean_loss(batch)
         error = (self.model.reconstruct(batch.x, batch.y) - batch.x).square().flatten(1).sum(1)
-        values = {"loss": loss.total, "clean_loss": clean.total, "squared_error": error}
-        self.tally.add("val", len(batch.x), {**values, **loss.means}, loss.stats)
+        values = {**loss.means, "loss": loss.total, "clean_loss": clean.total, "squared_error": error}
+        self.tally.add("val", len(batch.x), values, loss.stats)
+        self.objective = [*values]
 
     def on_validation_epoch_end(self) -> None:
         self.training_noise.__exit__(None, None, None)
         means = self._log("val")
+        self._refuse_not_finite({name: means[f"val/{name}"] for name in self.objective}, "validation")
         if isinstance(self.logger, TensorBoardLogger) and self.trainer.is_global_zero:
             for name in (name for name, value in means.items() if value.dim()):
                 self.logger.experiment.add_histogram(name, means[name], self.global_step - 1)  # as Lightning counts
@@ -77,12 +79,15 @@ class Task(pl.LightningModule):
         self.log_dict(numbers, sync_dist=True)  # each process saw examples of its own
         return means
 
-    def _stop(self, loss: Loss) -> None:
-        name, mean = next((name, mean) for name, mean in loss.means.items() if not mean.isfinite())
-        raise UserError(
-            f"{name} became {mean.item()} in epoch {self.current_epoch + 1}, step {self.global_step + 1}: training "
-            "stopped, the last good checkpoint is kept; a smaller optimizer.lr may help"
-        )
+    def _refuse_not_finite(self, means: Mapping[str, Tensor], where: str) -> None:
+        """UserError that names the first mean, (), which is no finite number."""
+        for name, mean in means.items():
+            if not mean.isfinite():
+                kept = self.current_epoch > 0 and bool(self.trainer.checkpoint_callbacks)
+                raise UserError(
+                    f"{name} became {mean.item()} in epoch {self.current_epoch + 1}, {where}: training stopped"
+                    f"{', the last good checkpoint is kept' * kept}; a smaller optimizer.lr may help"
+                )
 
 
 class Tally:

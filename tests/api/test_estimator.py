@@ -124,3 +124,32 @@ def test_the_seed_decides(digits):
     )
     np.testing.assert_array_equal(one, same)
     assert not np.allclose(one, other)
+
+
+def test_early_stopping_ends_the_training_by_what_every_example_is_trained_on():
+    X = np.random.default_rng(0).random((60, 5)).astype(np.float32)
+    watched = ("schedule=early_stopping", "schedule.early_stopping.monitor=train/recon")
+    stop = (*watched, "schedule.early_stopping.min_delta=1000", "schedule.early_stopping.patience=2")
+    short, three = (
+        AutoencoderTransformer("undercomplete", 2, max_epochs=n, overrides=words).fit(X)
+        for n, words in ((50, stop), (3, ()))
+    )
+    np.testing.assert_array_equal(short.transform(X), three.transform(X))
+    with pytest.raises(ValueError, match="watches val/loss, but every example is trained on: choose"):
+        AutoencoderTransformer("undercomplete", 2, overrides=("schedule=early_stopping",)).fit(X)
+
+
+@pytest.mark.parametrize(
+    ("settings", "part"),
+    [
+        ({"overrides": "network=conv"}, "is one text: choose"),
+        ({"overrides": ("optimizer.lr=1e30",)}, "became nan in epoch 1, step 2: training stopped; a"),
+        ({"model": "vaee"}, "did you mean vae?"),
+        ({"overrides": ("network=convv",)}, "did you mean conv?"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_fitted_is_one_sentence(settings, part):
+    with pytest.raises(ValueError) as refusal:
+        AutoencoderTransformer(**{"model": "vae", "bottleneck": 2, "max_epochs": 1, **settings}).fit(np.eye(9))
+    assert part in str(refusal.value) and "\n" not in str(refusal.value)

@@ -157,6 +157,27 @@ def test_a_loss_that_becomes_nan_stops_says_which_term_and_keeps_the_last_good_c
     assert run.status["state"] == "failed"
 
 
+@pytest.mark.parametrize("checkpoint", ["best", "last"])
+@pytest.mark.parametrize("epoch", [1, 2])
+def test_a_loss_that_becomes_nan_in_validation_fails_the_run(tmp_path, monkeypatch, checkpoint, epoch):
+    words = ["trainer.max_epochs=3", f"checkpoint={checkpoint}"]
+    (point,) = points("train", [f"runs={tmp_path}", *words])
+    config, run = point.config, point.run
+    good = Regularized.loss
+
+    def loss(self, batch):
+        terms = good(self, batch).terms
+        finite = self.training or (epoch == 2 and not (run.checkpoints / "last.ckpt").exists())
+        return Loss({**terms, "penalty": terms["recon"] * (0.0 if finite else float("nan"))})
+
+    monkeypatch.setattr(Regularized, "loss", loss)
+    said = f"penalty became nan in epoch {epoch}, validation"
+    with pytest.raises(UserError, match=said) as refusal, run.working(config):
+        session.train(run, config)
+    assert run.status["state"] == "failed"
+    assert ("checkpoint is kept" in str(refusal.value)) == (run.checkpoints / "last.ckpt").exists() == (epoch == 2)
+
+
 def test_two_thousand_runs_are_looked_at_in_seconds_for_a_few_compositions(monkeypatch):
     made, real = [], composing.compose
     monkeypatch.setattr(composing, "compose", lambda *words, **options: made.append(words) or real(*words, **options))

@@ -9,6 +9,7 @@ COMMANDS = {  # each imports only what it needs: the help and the reports need n
     "train": ("aeexp.app.programs", "train", "one run, or a sweep of them; the same program as train.py"),
     "evaluate": ("aeexp.app.programs", "evaluate", "measure finished runs; the same program as evaluate.py"),
     "report": ("aeexp.report.__main__", "main", "the table of a folder of runs, from disk"),
+    "runs": ("aeexp.report.listing", "main", "list, compare and delete runs, from disk"),
     "export": ("aeexp.api.export", "main", "a finished run as ONNX"),
 }
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from aeexp.errors import UserError
 from aeexp.report.choice import selected
-from aeexp.report.collect import DAMAGED, DASH, Row, Runs, collect
+from aeexp.report.collect import DAMAGED, Row, Runs, collect
 from aeexp.report.duplicates import one_run_a_seed
 from aeexp.report.forms import latex, markdown, tidy_csv, wide_csv
+from aeexp.report.query import check_keys, kept, parsed
 from aeexp.report.spec import Metric, Spec
 from aeexp.report.table import Table, footnotes, ordered, table
 from aeexp.runs import records
@@ -29,14 +30,10 @@ class Report:
         self.folder = folder
         node = records.table(folder)
         spec = Spec.of(node) if node else Spec(str(folder), [], [], [])
-        wanted: dict[str, set[str]] = {}
-        for key, _, values in (text.partition("=") for text in where):
-            wanted.setdefault(key, set()).update(values.split(","))
+        wanted = parsed(where)
         runs = collect(folder, [*spec.keys, *spec.chosen, *by, *wanted])
-        for key in [*by, *wanted]:
-            _check_key(key, runs)
-        rows = [row for row in runs.rows if all(row[key] in values for key, values in wanted.items())]
-        _check_values(wanted, runs.rows, rows)
+        check_keys([*by, *wanted], runs)
+        rows = kept(runs, wanted)
         self.choices: list[str] = []
         if spec.choose:  # its sentences name the combinations of the keys as the table has them, 2 before 10
             places = ordered(rows, spec.keys, spec)
@@ -49,8 +46,8 @@ class Report:
         expected = [dict(point) for point in node.get("expected", [])]
         # where more varies than was announced, what is missing is no line of its own
         known = bool(expected) and expected[0].keys() >= set(self.spec.keys)
-        kept = [p for p in expected if all(p.get(key, next(iter(v))) in v for key, v in wanted.items())]
-        self.expected = kept if known else []
+        there = [p for p in expected if all(p.get(key, next(iter(v))) in v for key, v in wanted.items())]
+        self.expected = there if known else []
 
     def tables(self) -> list[Table]:
         return [table(self.rows, self.expected, self.spec, metric) for metric in self.spec.metrics]
@@ -127,18 +124,3 @@ def _metrics(known: list[Metric], rows: list[Row], names: Sequence[str]) -> list
     recorded = [name for name in titled if not name.startswith("training/") or name in measured]
     shown = list(names) or recorded or [name for name in PREFERRED if name in measured] or protocols
     return [titled.get(name) or Metric.of(name) for name in shown]
-
-
-def _check_key(key: str, runs: Runs) -> None:
-    if key not in runs.keys and all(row.get(key, DASH) == DASH for row in runs.rows):
-        raise UserError(f"{key} is no key of these runs; there are {', '.join(runs.keys)}, and dotted ones")
-
-
-def _check_values(wanted: dict[str, set[str]], rows: list[Row], kept: list[Row]) -> None:
-    for key, values in wanted.items():
-        there = dict.fromkeys(row[key] for row in rows)
-        unknown = sorted(values - there.keys())
-        if unknown:
-            raise UserError(f"--where {key}={unknown[0]}: there is {', '.join(there)}")
-    if wanted and not kept:
-        raise UserError("no run has all that --where asks for")

@@ -8,7 +8,7 @@ from aeexp.errors import UserError
 from aeexp.report.choice import Choice
 
 # The direction of a metric about which the table says nothing. Nats are not here: two likelihoods' do not compare.
-DIRECTIONS = {"accuracy": "higher", "psnr": "higher", "ssim": "higher", "squared_error": "lower"}
+DIRECTIONS = {"accuracy": "higher", "psnr": "higher", "ssim": "higher", "squared_error": "lower", "fvu": "lower"}
 ELSEWHERE = {"sweep", "expected"}  # what else stands in a table's file
 
 

@@ -143,7 +143,7 @@ def test_early_stopping_ends_the_training_by_what_every_example_is_trained_on():
     ("settings", "part"),
     [
         ({"overrides": "network=conv"}, "is one text: choose"),
-        ({"overrides": ("optimizer.lr=1e30",)}, "became nan in epoch 1, step 2: training stopped; a"),
+        ({"overrides": ("optimizer.lr=1e30",), "max_epochs": 3}, "became nan in epoch 2, step 2: training stopped; a"),
         ({"model": "vaee"}, "did you mean vae?"),
         ({"overrides": ("network=convv",)}, "did you mean conv?"),
     ],

@@ -16,7 +16,8 @@ NOT_IDENTITY_OF = {
     "source": ("cache",),
     "trainer": ("enable_progress_bar", "enable_model_summary"),
 }
-SINCE_THEN = {"data": ("binarize",), "trainer": ("precision",)}  # null is what configurations without these did
+# null is what older configurations, which lack these, did
+SINCE_THEN = {"data": ("binarize",), "trainer": ("precision", "gradient_clip_val")}
 SHOWN = ("experiment", "model", "data", "bottleneck")
 FRACTION_OR_COUNT = ("labels", "val", "test")  # 1.0 is all of them, 1 is one
 LONGEST = 60  # characters of what else was chosen; the hash tells the rest apart

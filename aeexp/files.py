@@ -34,6 +34,18 @@ def write(path: Path, content: bytes | str) -> None:
         raise
 
 
+def link(source: Path, path: Path) -> None:
+    """Makes `path` another name of a file, or a copy of it where the disk has no links."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        beside.hardlink_to(source)
+    except OSError:
+        write(path, source.read_bytes())
+        return
+    beside.replace(path)
+    beside.unlink(missing_ok=True)  # which stays where both were one file before
+
+
 def write_json(path: Path, content: Any) -> None:
     """Numbers that JSON has no word for (nan, inf) become null, so that every reader can parse the file."""
     write(path, json.dumps(_finite(content), indent=2, allow_nan=False) + "\n")

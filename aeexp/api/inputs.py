@@ -43,6 +43,8 @@ class Numbers(UserInput, ABC):
         x = self.values.float()
         x = x * factor if self.values.dtype == torch.uint8 else x
         low, high = (x.min().item(), x.max().item()) if x.numel() else (0.0, 0.0)
+        if not x.isfinite().all():
+            raise UserError("x holds numbers that are not finite: choose to replace them, or to leave them out")
         if bounded and (low < -FAR * scale or high > (1 + FAR) * scale):
             raise UserError(
                 f"x is from {low:g} to {high:g}, but this run reads [0, {scale:g}]: choose x scaled to that, or uint8 "

@@ -29,9 +29,14 @@ class Loaded:
     y (N,) are the labels of the examples, which a conditional model reads; None, or -1, says nothing.
     """
 
-    def __init__(self, model: Autoencoder, data: DataModule, device: torch.device) -> None:
+    def __init__(self, model: Autoencoder, data: DataModule, device: torch.device, name: str) -> None:
+        self.name = name  # of the run
         self.model, self.device = model.eval().requires_grad_(False).to(device), device
         self.shape, self.scale, self.factor, self.bounded = data.shape, data.scale, data.factor, data.bounded
+
+    def __repr__(self) -> str:
+        parameters = sum(parameter.numel() for parameter in self.model.parameters())
+        return f"<{self.name}: examples {self.shape}, {parameters:,} parameters, on {self.device}>"
 
     def encode(self, x: Any, y: Any = None) -> Any:
         """x -> its mean codes (N, *positions, D). NotApplicable where the model has none."""
@@ -51,9 +56,14 @@ class Loaded:
         values = _sized("x", user_input.read(self.factor, self.scale, self.bounded), self.shape)
         return user_input.examples(self._batched(self.model.reconstruct, values, self.shape, y), self.scale)
 
-    def sample(self, n: int, seed: int, y: Any = None) -> Any:
-        """The mean images (n, *shape) of n codes of the model's prior, numpy. NotApplicable where it has none."""
-        with self._quietly(seed):
+    def sample(self, n: int, seed: int | None = None, y: Any = None) -> Any:
+        """The mean images (n, *shape) of n codes of the model's prior, numpy. NotApplicable where it has none.
+
+        seed None: other ones at every call, drawn from torch's own generator.
+        """
+        if n < 1:
+            raise UserError(f"sample({n}) asks for {n} examples: choose at least 1")
+        with self._quietly(int(torch.randint(2**31, ())) if seed is None else seed):
             z = self.model.prior.sample(n)
         return Array(z).codes(self._batched(self.model.decode, z, tuple(z.shape[1:]), y))
 
@@ -95,7 +105,7 @@ def loaded(run: str | PathLike[str], device: str) -> Loaded:
     with torch.random.fork_rng(devices=[]):  # the weights that it begins with
         model, data = _restored(found[0])
     try:
-        return Loaded(model, data, torch.device(device))
+        return Loaded(model, data, torch.device(device), found[0].path.name)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0].partition(". ")[0]
         raise UserError(f"device={device} is not here ({reason}): choose cpu") from None

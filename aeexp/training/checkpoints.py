@@ -1,5 +1,7 @@
 """The two checkpoints of a run: the last epoch's, from which it goes on, and the one with the least val/loss.
 
+Where these are the same they are one file.
+
 Lightning's ModelCheckpoint, once for each of them, costs a tenth of a step at batch 10: every callback is called six
 times a step, and it spells out its whole configuration each time.
 """
@@ -14,7 +16,7 @@ import torch
 from lightning_fabric.plugins import TorchCheckpointIO
 from pytorch_lightning.callbacks import Checkpoint
 
-from aeexp.files import write
+from aeexp.files import link, write
 
 
 class Checkpoints(Checkpoint):
@@ -33,7 +35,10 @@ class Checkpoints(Checkpoint):
             self.best = metrics
             # the best first: a run that is killed between the two goes back an epoch, and finds it again
             trainer.save_checkpoint(self.folder / "best.ckpt")
-        trainer.save_checkpoint(self.folder / "last.ckpt")
+            if trainer.is_global_zero:
+                link(self.folder / "best.ckpt", self.folder / "last.ckpt")
+        else:
+            trainer.save_checkpoint(self.folder / "last.ckpt")
 
     def state_dict(self) -> dict[str, Any]:
         return {"best": self.best, "seconds": self.seconds}

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slow
 def of_kind(model, *words):
     """The untrained model of a model on the digits, as a notebook has it, and the digits."""
     task, data = made(f"model={model}", "bottleneck=8", *words)
-    return Loaded(task.model, data, torch.device("cpu")), data
+    return Loaded(task.model, data, torch.device("cpu"), model), data
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +112,21 @@ def test_one_example_is_a_batch_of_one_and_nothing_is_disturbed(model):
     except NotApplicable as refusal:
         assert_one_sentence(refusal)
     same(torch.rand(2), expected)
+
+
+def test_it_says_what_it_is_draws_without_a_seed_and_refuses_what_is_no_number():
+    model, _ = of_kind("vae")
+    parameters = sum(parameter.numel() for parameter in model.model.parameters())
+    assert repr(model) == f"<vae: examples (1, 8, 8), {parameters:,} parameters, on cpu>"
+    assert model.sample(2).shape == (2, 1, 8, 8)
+    assert not np.array_equal(model.sample(2), model.sample(2))
+    x = np.full((3, 1, 8, 8), 0.5, dtype=np.float32)
+    x[1, 0, 2, 3] = np.nan
+    for method in (model.encode, model.reconstruct):
+        with pytest.raises(UserError, match="not finite: choose"):
+            method(x)
+    with pytest.raises(UserError, match="choose at least 1"):
+        model.sample(0)
 
 
 def test_many_examples_go_through_in_batches(monkeypatch):

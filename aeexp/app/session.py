@@ -24,6 +24,8 @@ from aeexp.errors import NotApplicable, UserError
 from aeexp.files import write
 from aeexp.runs import events
 from aeexp.runs.facts import environment, peak_memory
+from aeexp.runs.related import duplicate as duplicate_of
+from aeexp.runs.related import take_over_shorter
 from aeexp.runs.run import Run
 from aeexp.training.checkpoints import Checkpoints, WholeFiles, packed
 from aeexp.training.fit import fit as train_task
@@ -40,7 +42,7 @@ def train(run: Run, config: dict[str, Any], alone: bool = True) -> None:
     torch.manual_seed(config["seed"])
     task, data = _wired(config, config["threads"])
     if not run.trained:
-        duplicate = run.duplicate()  # another row of the table, which is only measured otherwise
+        duplicate = duplicate_of(run)  # another row of the table, which is only measured otherwise
         if duplicate is None:
             fit(run, config, task, data, progress() if alone or sys.stdout.isatty() else pl.Callback())
         else:
@@ -76,6 +78,11 @@ def fit(run: Run, config: dict[str, Any], task: Task, data: DataModule, shown: p
     """Goes on from the last checkpoint, where one can be read. KeyboardInterrupt where Ctrl-C ended it."""
     _discard_damaged(run)
     last = run.checkpoints / "last.ckpt"
+    schedule = [*build(config["schedule"], "schedule").values()]
+    if not last.exists() and not config["force"] and all(getattr(each, "any_length", False) for each in schedule):
+        shorter = take_over_shorter(run, config)
+        if shorter:
+            print(f"{run.path} takes over what {shorter.path.name} has learned", flush=True)
     if not last.exists():
         task.model.initialize(data.train.batches(BATCH))
     if not trainable(task.model):
@@ -95,7 +102,7 @@ def fit(run: Run, config: dict[str, Any], task: Task, data: DataModule, shown: p
             Checkpoints(run.checkpoints),
             shown,
             ReconstructionGrid(data),
-            *build(config["schedule"], "schedule").values(),
+            *schedule,
         ],
         default_root_dir=run.path,
         enable_progress_bar=isinstance(shown, ProgressBar),

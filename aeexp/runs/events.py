@@ -34,6 +34,12 @@ def truncate(folder: Path, step: int) -> None:
             write(path, path.read_bytes()[:length])
 
 
+def copy(source: Path, folder: Path) -> None:
+    """The files of another directory that grow."""
+    for path in sorted(source.glob(GROWING)):
+        write(folder / path.name, path.read_bytes())
+
+
 def replace(folder: Path, name: str, values: Iterable[Summary.Value]) -> None:
     """Writes the file `name` with these values, at step 0."""
     buffer, now = io.BytesIO(), time.time()

@@ -106,11 +106,6 @@ class Run:
         """Trained, and measured by all of these protocols with these settings."""
         return self.trained and all(self.protocol(name, node) for name, node in evaluation.items())
 
-    def duplicate(self) -> "Run | None":
-        """A trained run of the same sweep and identity, under another name."""
-        same = self.path.parent.glob(f"*-{self.path.name.rpartition('-')[2]}")
-        return next((run for run in map(Run, sorted(same)) if run.path != self.path and run.trained), None)
-
     def copy_weights(self, duplicate: "Run") -> None:
         """Takes over the weights of a run of the same identity."""
         for file in duplicate.checkpoints.glob("*.ckpt"):

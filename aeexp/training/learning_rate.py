@@ -48,6 +48,8 @@ class LearningRate(pl.Callback, ABC):
 
 
 class Constant(LearningRate):
+    any_length = property(lambda self: self.warmup == 0)
+
     def factor(self, t: float, epoch: int) -> float:
         return 1.0
 
@@ -62,6 +64,8 @@ class Cosine(LearningRate):
 
 
 class Step(LearningRate):
+    any_length = property(lambda self: self.warmup == 0)
+
     def __init__(self, warmup: float, epochs: int, gamma: float) -> None:
         super().__init__(warmup)
         if epochs < 1:
@@ -88,6 +92,8 @@ class OneCycle(LearningRate):
 
 
 class Plateau(LearningRate):
+    any_length = property(lambda self: self.warmup == 0)
+
     def __init__(self, warmup: float, monitor: str, patience: int, gamma: float) -> None:
         super().__init__(warmup)
         if patience < 1:

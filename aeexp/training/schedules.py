@@ -60,6 +60,8 @@ class EarlyStopping(pl.callbacks.EarlyStopping):
     trainer.max_epochs is the cap. A run that was killed after its last epoch does not train another one.
     """
 
+    any_length = True  # what happens in an epoch does not depend on how many there are
+
     def __init__(self, monitor: str, patience: int, min_delta: float) -> None:
         """UserError of a patience of less than an epoch."""
         if patience < 1:

@@ -12,6 +12,7 @@ import pytest
 from aeexp.errors import UserError
 from aeexp.files import read_json, read_yaml, write, write_json
 from aeexp.runs.identity import directory, identity
+from aeexp.runs.related import duplicate
 from aeexp.runs.run import Locked, Run, find
 
 CONFIG = {
@@ -178,10 +179,10 @@ def test_a_row_that_is_only_measured_otherwise_takes_the_weights_of_its_twin(tmp
     first, second, other = (
         Run(tmp_path / name) for name in ("auto_1-12345678", "auto_fix-12345678", "auto_2-87654321")
     )
-    assert second.duplicate() is None
+    assert duplicate(second) is None
     write(first.checkpoints / "last.ckpt", b"weights")
-    assert second.duplicate() is None  # not trained to its end
+    assert duplicate(second) is None  # not trained to its end
     first.mark_trained({})
-    assert other.duplicate() is None
-    second.copy_weights(second.duplicate())
+    assert duplicate(other) is None
+    second.copy_weights(duplicate(second))
     assert (second.checkpoints / "last.ckpt").read_bytes() == b"weights"

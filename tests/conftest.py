@@ -16,7 +16,7 @@ REAL_DATA = ROOT.parent / "shared" / "data"
 torch.set_num_threads(1)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def program():
     """Runs a program of the project as a user does: program("train.py", "model=vae") -> its output and its code."""
 

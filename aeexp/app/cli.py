@@ -128,9 +128,14 @@ def evaluate(config: DictConfig) -> None:
 
 
 def _measured_with(run: Run, config: DictConfig) -> dict[str, Any]:
-    """The run's own configuration with the protocols that were asked for, whose interpolations read it."""
+    """The run's own configuration with the protocols that were asked for, whose interpolations read it.
+
+    Where the run lies decides where something is kept, and not what its configuration says.
+    """
     refuse_interpolations(run.config, str(run.path / "config.yaml"))
-    stored = OmegaConf.create({**run.config, "evaluation": {}})
+    stored = OmegaConf.create({**run.config, "runs": str(run.root), "evaluation": {}})
+    if "cache" in stored.data.get("source", {}):
+        stored.data.source.cache = str(run.root / ".decoded")
     stored.data.root = config.data.root or stored.data.root
     return plain(OmegaConf.merge(stored, {"evaluation": config.evaluation}))
 

@@ -24,6 +24,7 @@ from aeexp.errors import NotApplicable, UserError
 from aeexp.files import write
 from aeexp.runs import events
 from aeexp.runs.facts import environment, peak_memory
+from aeexp.runs.records import refuse_links
 from aeexp.runs.related import duplicate as duplicate_of
 from aeexp.runs.related import take_over_shorter
 from aeexp.runs.run import Run
@@ -69,6 +70,7 @@ def _trained(run: Run, task: Task) -> dict[str, Any]:
 
 def evaluate(run: Run, config: dict[str, Any], threads: int) -> None:
     """Measures what is not measured of a trained run."""
+    refuse_links(run.path)
     task, data = _wired(config, threads)
     data.check_content()
     measure(run, config, task, data)
@@ -150,12 +152,7 @@ def measure(run: Run, config: dict[str, Any], task: Task, data: DataModule) -> N
             "seconds": time.perf_counter() - start,
             **refused,
         }
-        facts = {
-            "seed": config["seed"],
-            "split": data.digest,
-            "peak_memory": peak_memory(),
-            **environment(),
-        }
+        facts = {"seed": config["seed"], "split": data.digest, "peak_memory": peak_memory(), **environment()}
         board.show(entry)  # first: a run whose results are there is not touched again
         run.add(entry, facts)
 

@@ -51,7 +51,7 @@ class EvaluationEvents:
         shown = [*session(self.run, self.config), *scalars, *images, *sounds, *self.values]
         events.replace(self.run.path, MEASURED, shown)
         folder = Path(self.config["runs"])
-        if self.run.path.parent.resolve() == (folder / self.config["sweep"]).resolve():  # not one from elsewhere
+        if folder.resolve() == self.run.root:  # not one from elsewhere
             wanted = (self.config["table"] or {}).get("metrics", metrics)
             columns(folder, hyperparameters(self.config), [name for name in wanted if name in metrics])
 

@@ -44,6 +44,12 @@ class Run:
         self.checkpoints, self.figures = path / "checkpoints", path / "figures"
 
     @property
+    def root(self) -> Path:
+        """The folder of all sweeps, by where the run lies: <root>/<sweep>/<run>."""
+        place, sweep = self.path.resolve(), Path(str(self.config.get("sweep", ""))).parts
+        return place.parents[len(sweep) if sweep and place.parent.parts[-len(sweep) :] == sweep else 1]
+
+    @property
     def config(self) -> dict[str, Any]:
         return deepcopy(records.config(self.path)) if (self.path / "config.yaml").exists() else {}
 
@@ -165,6 +171,7 @@ class Run:
             raise Locked(f"{self.path} is being worked on by another process") from None
         with lock:
             self.refuse_other(config)
+            records.refuse_links(self.path)
             if config["force"]:
                 self.clear()
             self._discard_damaged()

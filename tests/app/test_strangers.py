@@ -1,0 +1,90 @@
+"""A run that somebody else sent writes nothing outside of the place where it lies."""
+
+import shutil
+
+import pytest
+import yaml
+
+from aeexp.runs.run import find
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def sent(program, tmp_path_factory):
+    """A run, as its author made it."""
+    folder = tmp_path_factory.mktemp("author")
+    words = ["model=pca", "bottleneck=2", "evaluation=[reconstruction]", f"runs={folder}/runs"]
+    assert program("train.py", *words).returncode == 0
+    (run,) = find(folder)
+    return run.path
+
+
+@pytest.fixture
+def received(sent, tmp_path):
+    """A copy at another place, which may be changed, and a folder into which nothing may be written."""
+    (tmp_path / "elsewhere").mkdir()
+    return shutil.copytree(sent, tmp_path / "mine" / "runs" / "sent" / sent.name), tmp_path / "elsewhere"
+
+
+def configured(run, change):
+    file = run / "config.yaml"
+    config = yaml.safe_load(file.read_text())
+    change(config)
+    file.write_text(yaml.safe_dump(config))
+
+
+def elsewhere(folder):
+    def change(config):
+        config |= {"runs": str(folder), "sweep": "x"}
+
+    return change
+
+
+def climbing(folder):
+    """To where the run lies, by a way that begins elsewhere."""
+
+    def change(config):
+        config |= {"runs": str(folder), "sweep": "../mine/runs/sent"}
+
+    return change
+
+
+@pytest.mark.parametrize("way", [elsewhere, climbing])
+def test_where_it_lies_decides_and_not_what_its_configuration_says(program, received, way):
+    run, folder = received
+    configured(run, way(folder))
+    done = program("evaluate.py", f"run={run}", "evaluation=[generation,reconstruction]")
+    assert done.returncode == 0, done.stderr
+    assert list(folder.iterdir()) == []
+    assert {path.name for path in run.parents[1].iterdir()} <= {
+        "sent",
+        "judges",
+        ".lock",
+        "events.out.tfevents.hparams",
+    }
+
+
+@pytest.mark.parametrize("name", ["figures", "checkpoints"])
+def test_a_folder_that_is_a_link_out_of_the_run_is_refused(program, received, name):
+    run, folder = received
+    shutil.rmtree(run / name, ignore_errors=True)
+    (run / name).symlink_to(folder)
+    done = program("evaluate.py", f"run={run}", "evaluation=[extremes]")
+    assert done.returncode != 0
+    assert f"{run / name} is a link to {folder}, out of the run" in done.stderr
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["results.json", ".lock", "events.out.tfevents.measured", "figures/extremes.png"])
+def test_a_file_that_is_a_link_is_replaced_and_what_it_leads_to_stays(program, received, name):
+    run, folder = received
+    kept = folder / "kept"
+    kept.write_bytes((run / name).read_bytes() if (run / name).exists() else b"kept")
+    before = kept.read_bytes()
+    (run / name).parent.mkdir(exist_ok=True)
+    (run / name).unlink(missing_ok=True)
+    (run / name).symlink_to(kept)
+    program("evaluate.py", f"run={run}", "evaluation=[extremes]")
+    assert kept.read_bytes() == before
+    assert [path.name for path in folder.iterdir()] == ["kept"]

@@ -14,6 +14,8 @@ from typing import Any
 
 import yaml
 
+from aeexp.errors import UserError
+
 PERMISSIONS = 0o666  # less the user's umask, as of any file that a program makes
 
 
@@ -74,6 +76,13 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink()
+
+
+def refuse_links(folder: Path) -> None:
+    """UserError where a folder in it is a link that leads out of it, through which would be written."""
+    for path in folder.rglob("*"):
+        if path.is_symlink() and path.is_dir() and not path.resolve().is_relative_to(folder.resolve()):
+            raise UserError(f"{path} is a link to {path.resolve()}, out of {folder}: put there what it leads to")
 
 
 def _finite(node: Any) -> Any:

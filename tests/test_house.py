@@ -13,7 +13,7 @@ PARTS = {"networks", "codes", "corruptions", "likelihoods", "priors", "initializ
 BELOW = {
     "errors": set(),
     "types": set(),
-    "files": set(),
+    "files": {"errors"},
     "activations": {"errors"},
     "scalings": {"types"},
     **dict.fromkeys(PARTS, GROUND),

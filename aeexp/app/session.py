@@ -21,10 +21,9 @@ from aeexp.context.base import EvaluationContext, Result
 from aeexp.data.examples import BATCH
 from aeexp.data.module import DataModule
 from aeexp.errors import NotApplicable, UserError
-from aeexp.files import write
+from aeexp.files import refuse_links, write
 from aeexp.runs import events
 from aeexp.runs.facts import environment, peak_memory
-from aeexp.runs.records import refuse_links
 from aeexp.runs.related import duplicate as duplicate_of
 from aeexp.runs.related import take_over_shorter
 from aeexp.runs.run import Run

@@ -84,13 +84,6 @@ def directories(folder: Path) -> Iterator[Path]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
 
 
-def refuse_links(run: Path) -> None:
-    """UserError where a folder of the run is a link that leads out of it, through which would be written."""
-    for path in run.rglob("*"):
-        if path.is_symlink() and path.is_dir() and not path.resolve().is_relative_to(run.resolve()):
-            raise UserError(f"{path} is a link to {path.resolve()}, out of the run: put there what it leads to")
-
-
 def config(run: Path) -> dict[str, Any]:
     """The configuration of a run; FileNotFoundError where there is none."""
     file = run / "config.yaml"

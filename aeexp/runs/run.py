@@ -19,7 +19,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from aeexp.errors import UserError
-from aeexp.files import remove, write, write_json, write_yaml
+from aeexp.files import refuse_links, remove, write, write_json, write_yaml
 from aeexp.runs import records
 from aeexp.runs.facts import ended, environment, peak_memory
 from aeexp.runs.failures import failure, sentence
@@ -171,7 +171,7 @@ class Run:
             raise Locked(f"{self.path} is being worked on by another process") from None
         with lock:
             self.refuse_other(config)
-            records.refuse_links(self.path)
+            refuse_links(self.path)
             if config["force"]:
                 self.clear()
             self._discard_damaged()

@@ -72,7 +72,7 @@ def test_a_folder_that_is_a_link_out_of_the_run_is_refused(program, received, na
     (run / name).symlink_to(folder)
     done = program("evaluate.py", f"run={run}", "evaluation=[extremes]")
     assert done.returncode != 0
-    assert f"{run / name} is a link to {folder}, out of the run" in done.stderr
+    assert f"{run / name} is a link to {folder}, out of {run}" in done.stderr
     assert list(folder.iterdir()) == []
 
 

@@ -7,6 +7,8 @@ from aeexp.app import session
 from aeexp.app.sweep import points
 from aeexp.runs import events
 
+pytestmark = pytest.mark.slow
+
 
 def trained(folder, epochs, *words):
     said = [f"trainer.max_epochs={epochs}", f"runs={folder}", "evaluation=[reconstruction]", "model=denoising", *words]

@@ -113,6 +113,7 @@ def test_on_a_plateau_the_rate_falls_as_torchs_does(seen, tmp_path, monkeypatch)
     same([rate for rate, _ in seen], expected)
 
 
+@pytest.mark.slow
 def test_the_rate_is_logged_and_what_was_killed_goes_on_with_it(seen, tmp_path, monkeypatch):
     alone = trained(tmp_path / "alone", "schedule=[plateau,ema]")
     whole = [rate for rate, _ in seen]

@@ -55,7 +55,7 @@ def train(run: Run, config: dict[str, Any], alone: bool = True) -> None:
             **_trained(run, task),
         }
         run.mark_trained(facts)
-    measure(run, config, task, data)
+    measure(run, config, task, data, alone)
 
 
 def _trained(run: Run, task: Task) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def _trained(run: Run, task: Task) -> dict[str, Any]:
         return {"best": {}, "epochs": 0}
     last = load(run.checkpoints / "last.ckpt")
     kept = last["callbacks"][Checkpoints.__qualname__]
-    return {"best": kept["best"], "epochs": last["epoch"] + 1, "seconds": kept["seconds"]}
+    return {**kept, "epochs": last["epoch"] + 1}
 
 
 def evaluate(run: Run, config: dict[str, Any], threads: int) -> None:
@@ -72,7 +72,7 @@ def evaluate(run: Run, config: dict[str, Any], threads: int) -> None:
     refuse_links(run.path)
     task, data = _wired(config, threads)
     data.check_content()
-    measure(run, config, task, data)
+    measure(run, config, task, data, True)
 
 
 def fit(run: Run, config: dict[str, Any], task: Task, data: DataModule, shown: pl.Callback) -> None:
@@ -122,8 +122,8 @@ def _discard_damaged(run: Run) -> None:
         shutil.rmtree(run.checkpoints)
 
 
-def measure(run: Run, config: dict[str, Any], task: Task, data: DataModule) -> None:
-    """Runs each protocol of `evaluation` whose settings are not among the results."""
+def measure(run: Run, config: dict[str, Any], task: Task, data: DataModule, says: bool) -> None:
+    """Runs each protocol of `evaluation` whose settings are not among the results; `says` how long each took."""
     wanted = {name: node for name, node in config["evaluation"].items() if run.protocol(name, node) is None}
     if not wanted:
         return
@@ -152,6 +152,8 @@ def measure(run: Run, config: dict[str, Any], task: Task, data: DataModule) -> N
             **refused,
         }
         facts = {"seed": config["seed"], "split": data.digest, "peak_memory": peak_memory(), **environment()}
+        if says and not refused:
+            print(f"measured {name} in {entry['seconds']:.1f} s", flush=True)
         board.show(entry)  # first: a run whose results are there is not touched again
         run.add(entry, facts)
 

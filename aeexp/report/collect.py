@@ -43,6 +43,7 @@ class Runs:
     keys: list[str]  # keys that a query may name; and any dotted one
     identities: dict[str, str] = field(default_factory=dict)  # by run
     ended: dict[str, str] = field(default_factory=dict)  # by run, the time
+    devices: dict[str, str] = field(default_factory=dict)  # by run, on what it was trained
     untrained: set[str] = field(default_factory=set)  # runs of models that nothing trains
     damaged: list[str] = field(default_factory=list)  # a sentence for each run whose configuration cannot be read
 
@@ -123,6 +124,8 @@ def _add(runs: Runs, run: Run, name: str, keys: Row) -> None:
     measured = [{**row, "metric": metric, "value": value} for metric, value in numbers.items()]
     runs.rows.extend(measured or [{**row, "metric": None, "value": None}])
     runs.ended[name] = str(status.get("ended", ""))
+    if device := results.get("training", {}).get("device"):
+        runs.devices[name] = str(device)
     if results.get("training", {}).get("best") == {}:  # no epoch was the best
         runs.untrained.add(name)
 

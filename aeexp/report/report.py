@@ -1,5 +1,6 @@
 """The runs below a directory, and the tables they make."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -43,6 +44,7 @@ class Report:
         self.spec = spec if node else replace(spec, baselines=_baselines(rows, spec.rows[0], runs))
         self.rows, self.repeated = one_run_a_seed(folder, rows, self.spec.keys, runs)
         self.damaged = runs.damaged
+        self.devices = Counter(runs.devices[run] for run in {row["run"] for row in self.rows} if run in runs.devices)
         expected = [dict(point) for point in node.get("expected", [])]
         # where more varies than was announced, what is missing is no line of its own
         known = bool(expected) and expected[0].keys() >= set(self.spec.keys)
@@ -54,10 +56,15 @@ class Report:
 
     @property
     def notes(self) -> list[str]:
-        """The table's own, the chosen values, the sources of what is shown, and runs that do not count."""
+        """The table's own, the chosen values, what seconds are of, the sources, and runs that do not count."""
         shown = {str(entry["source"]) for entry in self.spec.published}
         sources = [f"[{number}] {source}" for number, source in self.spec.sources.items() if str(number) in shown]
-        return [*self.spec.notes, *self.choices, *sources, *self.repeated]
+        timed = any(metric.name == "training/seconds" for metric in self.spec.metrics)
+        places = ", ".join(
+            f"{device} ({n} {'run' if n == 1 else 'runs'})" for device, n in sorted(self.devices.items())
+        )
+        seconds = [f"The seconds are of {places}."] if timed and places else []
+        return [*self.spec.notes, *self.choices, *seconds, *sources, *self.repeated]
 
     def troubles(self) -> list[str]:
         """What keeps the table from being complete: unfinished, failed and damaged runs."""

@@ -24,9 +24,11 @@ class Checkpoints(Checkpoint):
         self.folder = folder
         self.best: dict[str, float] = {}  # val/<term> in the epoch with the least val/loss
         self.seconds = 0.0  # of training and validation, without what a kill cost
+        self.device = ""  # where it was trained
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         self.started = time.perf_counter() - self.seconds
+        self.device = name_of(module.device)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         self.seconds = time.perf_counter() - self.started
@@ -41,10 +43,15 @@ class Checkpoints(Checkpoint):
             trainer.save_checkpoint(self.folder / "last.ckpt")
 
     def state_dict(self) -> dict[str, Any]:
-        return {"best": self.best, "seconds": self.seconds}
+        return {"best": self.best, "seconds": self.seconds, "device": self.device}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.best, self.seconds = state["best"], state["seconds"]
+
+
+def name_of(device: torch.device) -> str:
+    """`cpu`, or what a GPU is called."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 class WholeFiles(TorchCheckpointIO):

@@ -264,3 +264,15 @@ def test_five_hundred_runs_take_less_than_two_seconds(tmp_path):
     print(f"500 runs: {min(took):.2f}..{max(took):.2f} s, {memory:.0f} MiB")
     assert min(took) < 2
     assert memory < 150
+
+
+def test_a_table_of_seconds_says_what_they_are_of(tmp_path):
+    for seed, device in enumerate(["cpu", "NVIDIA H100", "cpu"]):
+        given = config(tmp_path, "vae", 2, seed)
+        run = Run(directory(given))
+        with run.working(given):
+            run.mark_trained({"device": device, "epochs": 3, "seconds": 2.0})
+            run.add({"protocol": "probe", "settings": {}, "metrics": {"probe/accuracy": 0.5}}, {})
+    said = "The seconds are of NVIDIA H100 (1 run), cpu (2 runs)."
+    assert said in Report(tmp_path / "s", metrics=["training/seconds"]).notes
+    assert said not in Report(tmp_path / "s", metrics=["probe/accuracy"]).notes

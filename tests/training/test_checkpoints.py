@@ -6,6 +6,7 @@ import torch
 from aeexp.app import session
 from aeexp.app.sweep import points
 from aeexp.files import link
+from aeexp.training.checkpoints import name_of
 from aeexp.training.task import Task
 
 
@@ -46,3 +47,12 @@ def test_a_second_name_follows_its_file_and_is_a_copy_where_the_disk_has_no_link
     one.write_text("2")
     link(one, other)
     assert other.read_text() == "2" and not other.samefile(one)
+
+
+def test_a_run_keeps_how_long_it_was_trained_and_on_what(tmp_path):
+    (point,) = points("train", ["trainer.max_epochs=2", "evaluation=[reconstruction]", f"runs={tmp_path}"])
+    with point.run.working(point.config):
+        session.train(point.run, point.config)
+    facts = point.run.results["training"]
+    assert facts["device"] == name_of(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    assert facts["epochs"] == 2 and facts["seconds"] > 0

@@ -147,7 +147,7 @@ def iwae(p: P, x: Tensor) -> Tensor:
 def conditional_vae(p: P, x: Tensor) -> Tensor:
     y = torch.arange(len(x)) % CLASSES
     told = F.one_hot(y, CLASSES) * (torch.rand(len(x)) >= 0.1)[:, None]
-    h = torch.cat([encoded(p, x), told], dim=1)
+    h = encoded(p, torch.cat([x.flatten(1), F.linear(told.to(x), p["channel.weight"])], dim=1))
     z, kl = posterior(p, h)
     return bernoulli(mlp(p, ["decoder.0", "decoder.2"], torch.cat([z, told], dim=1)), x) + kl.sum() / len(x)
 
@@ -199,8 +199,7 @@ def vq_prior(p: P, x: Tensor) -> Tensor:
         k = (e.square().sum(1) - 2 * z_e @ e.T).argmin(1).view(len(x), -1)
     start = prior["start"].expand(len(x), 1, -1)
     h = torch.cat([start, prior["embedding.weight"][k[:, :-1]]], dim=1) + prior["places"]
-    for number in range(3):
-        h = attended(prior, f"blocks.{number}", h, causal=True)
+    h = attended(prior, "blocks.0", h, causal=True)
     logits = linear(prior, "head.1", normed(prior, "head.0", h))
     return objective + F.cross_entropy(logits.flatten(0, 1), k.flatten(), reduction="sum") / len(x)
 

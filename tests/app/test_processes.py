@@ -59,7 +59,7 @@ def test_no_worker_outlives_its_parent(tmp_path, end, code):
     sweep = started(tmp_path, epochs=100_000)
     workers = until(lambda: len(found := training(tmp_path)) == 2 and found)
     sweep.send_signal(end)
-    sweep.communicate(timeout=60)
+    sweep.communicate(timeout=150)
     assert sweep.returncode == code
     until(lambda: not any(alive(process) for process in workers), seconds=20.0)
     assert {run.state for run in find(tmp_path)} <= {"interrupted"}

@@ -20,7 +20,13 @@ def started(folder, epochs):
     command = [sys.executable, "train.py", *SWEEP, f"trainer.max_epochs={epochs}", "jobs=2", f"runs={folder}"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # a shell's & has it ignored
     )
 
 
@@ -59,7 +65,7 @@ def test_no_worker_outlives_its_parent(tmp_path, end, code):
     sweep = started(tmp_path, epochs=100_000)
     workers = until(lambda: len(found := training(tmp_path)) == 2 and found)
     sweep.send_signal(end)
-    sweep.communicate(timeout=150)
+    sweep.communicate(timeout=60)
     assert sweep.returncode == code
     until(lambda: not any(alive(process) for process in workers), seconds=20.0)
     assert {run.state for run in find(tmp_path)} <= {"interrupted"}

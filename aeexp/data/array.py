@@ -15,6 +15,7 @@ from aeexp.data.tables import columns, is_table
 from aeexp.errors import UserError
 
 CHANNELS = (1, 3, 4)  # of an image, by which the axis of the channels is told
+REAL, LABELS = "iuf", "iufU"  # numpy's kinds of real numbers, and of these and words
 NARROW = 4  # features of what must be a series, and no image
 
 
@@ -65,9 +66,9 @@ class Array:
 
     def prepare(self, root: Path) -> None:
         """UserError where a file is not there, or no array."""
-        for name in (self.x, self.test_x):
+        for name, kinds in ((self.x, REAL), (self.test_x, REAL), (self.y, LABELS), (self.test_y, LABELS)):
             if name is not None:
-                _header(root, name, self.label)
+                _header(root, name, self.label, kinds)
 
     def load(self, root: Path) -> tuple[Part, Part | None]:
         train = self._part(root, self.x, self.y)
@@ -139,10 +140,10 @@ class Array:
         return numbered(own, trained_on, n, y or f"the column {self.label} of {x}")
 
     def _written(self, root: Path, x: str, y: str | None) -> np.ndarray | None:
-        return _array(root, y, None, "iufUT") if y is not None else columns(root / x, self.label)[1]
+        return _array(root, y, None, LABELS) if y is not None else columns(root / x, self.label)[1]
 
 
-def _header(root: Path, name: str, label: str | int | None, kinds: str = "iuf") -> tuple[tuple[int, ...], np.dtype]:
+def _header(root: Path, name: str, label: str | int | None, kinds: str = REAL) -> tuple[tuple[int, ...], np.dtype]:
     """The shape (N, ...) and type of an array, without reading it. UserError where it is none of these kinds."""
     if is_table(name):
         values, _ = columns(root / name, label)
@@ -163,7 +164,7 @@ def _header(root: Path, name: str, label: str | int | None, kinds: str = "iuf") 
     return shape, dtype
 
 
-def _array(root: Path, name: str, label: str | int | None = None, kinds: str = "iuf") -> np.ndarray:
+def _array(root: Path, name: str, label: str | int | None = None, kinds: str = REAL) -> np.ndarray:
     _header(root, name, label, kinds)
     if is_table(name):
         return columns(root / name, label)[0]

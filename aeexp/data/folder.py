@@ -51,22 +51,24 @@ class Folder:
 
     def prepare(self, root: Path) -> None:
         """Decodes what is not decoded yet. Raises UserError where the folder or a file of it is not what it should."""
-        self.load(root)
-        self.load_val(root)
+        self._loaded(root, "train", "test", "val")
 
     def load(self, root: Path) -> tuple[Part, Part | None]:
-        return self._loaded(root, "train"), self._loaded(root, "test") if "test" in self._parts(root) else None
+        loaded = self._loaded(root, "train", "test")
+        return loaded["train"], loaded.get("test")
 
     def load_val(self, root: Path) -> Part | None:
-        return self._loaded(root, "val") if "val" in self._parts(root) else None
+        return self._loaded(root, "val").get("val")
 
-    def _loaded(self, root: Path, name: str) -> Part:
+    def _loaded(self, root: Path, *names: str) -> dict[str, Part]:
+        """Those of these parts that there are."""
         parts = self._parts(root)
-        classes = self._classes(parts["train"])
-        unknown = [each for each in self._classes(parts[name]) if each not in classes]
-        if unknown:
-            raise UserError(f"{parts[name]} has the classes {', '.join(unknown)}, which {parts['train']} has not")
-        return self._part(parts[name], self._shape(parts["train"]), classes)
+        shape, classes = self._shape(parts["train"]), self._classes(parts["train"])
+        found = {name: parts[name] for name in names if name in parts}
+        for part in found.values():
+            if unknown := [name for name in self._classes(part) if name not in classes]:
+                raise UserError(f"{part} has the classes {', '.join(unknown)}, which {parts['train']} has not")
+        return {name: self._part(part, shape, classes) for name, part in found.items()}
 
     def _parts(self, root: Path) -> dict[str, Path]:
         """`train`, and `test` and `val` where there are such: the folders of the parts."""

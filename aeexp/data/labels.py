@@ -53,10 +53,11 @@ def numbered(y: np.ndarray | None, trained_on: np.ndarray | None, n: int, where:
     if _whole(y):
         return torch.as_tensor(np.nan_to_num(y, nan=-1).astype(np.int64)), []
     names = sorted({str(word) for word in trained_on if not _missing(word)})
+    places = {name: place for place, name in enumerate(names)}
     unknown = sorted({str(word) for word in y if not _missing(word)} - {*names})
     if unknown:
         raise UserError(f"{where} has the labels {', '.join(unknown)}, which no training example has")
-    return torch.tensor([-1 if _missing(word) else names.index(str(word)) for word in y]), names
+    return torch.tensor([-1 if _missing(word) else places[str(word)] for word in y]), names
 
 
 def _whole(y: np.ndarray) -> bool:

@@ -142,9 +142,10 @@ class DataModule(pl.LightningDataModule):
             raise UserError(
                 f"data.shape={list(self.shape)}, but the examples of data={self.name} are {list(x.shape[1:])}"
             )
-        for values, labels in ((x, y), *([own_test] if own_test else [])):
-            self._check_range(values)
-            if unknown := sorted({*labels.tolist()} - {*y.tolist(), -1}):
+        self._check_range(x)
+        if own_test is not None:
+            self._check_range(own_test[0])
+            if unknown := sorted({*own_test[1].unique().tolist()} - {*y.unique().tolist(), -1}):
                 raise UserError(
                     f"the test part of data={self.name} has the labels {unknown}, which no training example has: "
                     "choose to leave these examples out, or to give them -1, which is no label"

@@ -18,9 +18,10 @@ def duplicate(run: Run) -> Run | None:
 def take_over_shorter(run: Run, config: dict[str, Any]) -> Run | None:
     """Copies the state and the curves of the trained run of this configuration with the most epochs, but fewer."""
     found: dict[int, Run] = {}
+    name = _lengthless(run.path)
     for path in run.path.parent.glob("*"):
         other = Run(path)
-        if path != run.path and _lengthless(path) == _lengthless(run.path) and other.trained:
+        if path != run.path and _lengthless(path) == name and other.trained:
             epochs = other.config["trainer"]["max_epochs"]
             same = _identity_of_any_length(other.config) == _identity_of_any_length(config)
             if same and epochs < config["trainer"]["max_epochs"] and (other.checkpoints / "last.ckpt").exists():

@@ -23,32 +23,35 @@ from aeexp.errors import UserError
 class LearningRate(pl.Callback, ABC):
     """`warmup` is the fraction of all steps in which the rate grows."""
 
+    by_epoch: bool = False  # whether the factor depends on the epochs so far, and not on how many there are
+
     def __init__(self, warmup: float) -> None:
         if not 0 <= warmup < 1:
             raise UserError(f"schedule: warmup={warmup} is a fraction of the training: choose 0 to less than 1")
         self.warmup = warmup
+
+    @property
+    def any_length(self) -> bool:
+        return self.by_epoch and self.warmup == 0
 
     @abstractmethod
     def factor(self, t: float, epoch: int) -> float:
         """Of the learning rate, at t of the steps after the warm-up."""
 
     def on_train_batch_start(self, trainer: pl.Trainer, module: pl.LightningModule, batch: Any, _: int) -> None:
-        self._set(trainer, trainer.global_step)
-
-    def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        module.log("train/lr", trainer.optimizers[0].param_groups[0]["lr"])
-
-    def _set(self, trainer: pl.Trainer, step: int) -> None:
-        done = step / trainer.estimated_stepping_batches
+        done = trainer.global_step / trainer.estimated_stepping_batches
         growing = min(1.0, (done + 1 / trainer.estimated_stepping_batches) / self.warmup) if self.warmup else 1.0
         t = max(0.0, done - self.warmup) / (1 - self.warmup)
         (optimizer,) = trainer.optimizers
         for group in optimizer.param_groups:
             group["lr"] = optimizer.defaults["lr"] * growing * self.factor(t, trainer.current_epoch)
 
+    def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        module.log("train/lr", trainer.optimizers[0].param_groups[0]["lr"])
+
 
 class Constant(LearningRate):
-    any_length = property(lambda self: self.warmup == 0)
+    by_epoch = True
 
     def factor(self, t: float, epoch: int) -> float:
         return 1.0
@@ -64,7 +67,7 @@ class Cosine(LearningRate):
 
 
 class Step(LearningRate):
-    any_length = property(lambda self: self.warmup == 0)
+    by_epoch = True
 
     def __init__(self, warmup: float, epochs: int, gamma: float) -> None:
         super().__init__(warmup)
@@ -92,7 +95,7 @@ class OneCycle(LearningRate):
 
 
 class Plateau(LearningRate):
-    any_length = property(lambda self: self.warmup == 0)
+    by_epoch = True
 
     def __init__(self, warmup: float, monitor: str, patience: int, gamma: float) -> None:
         super().__init__(warmup)

@@ -523,6 +523,12 @@ def test_labels_that_do_not_fit_are_refused(arrays, y):
     assert "wrong.npy" in refusal(array(x="x.npy", y="wrong.npy").describe, arrays)
 
 
+def test_labels_that_are_not_there_are_refused_before_anything_is_read(arrays):
+    assert "none.npy is not there" in refusal(array(x="x.npy", y="none.npy").prepare, arrays)
+    said = {"x": "x.npy", "y": "y.npy", "test_x": "x.npy", "test_y": "all.npz:none"}
+    assert "all.npz" in refusal(array(**said).prepare, arrays)
+
+
 def test_parts_of_different_shapes_and_half_labelled_parts_are_refused(arrays):
     assert "shape" in refusal(array(x="x.npy", test_x="all.npz:test").load, arrays)
     assert "test_y" in refusal(array, x="all.npz:x", y="all.npz:y", test_x="all.npz:test")

@@ -1,5 +1,6 @@
 """The command line:  aeexp train model=vae data=digits    aeexp evaluate run=runs/single/...    aeexp --help"""
 
+import io
 import sys
 from importlib import import_module
 
@@ -36,6 +37,9 @@ def main() -> None:
 def run(command: str) -> None:
     """Runs one command with the words in sys.argv; Ctrl-C ends it with a sentence, also while it imports."""
     module, function, _ = COMMANDS[command]
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that has no ± shows a question mark
     try:
         getattr(import_module(module), function)()
     except KeyboardInterrupt as stop:

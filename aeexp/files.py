@@ -31,8 +31,10 @@ def write(path: Path, content: bytes | str) -> None:
             os.fsync(file.fileno())
             os.fchmod(file.fileno(), PERMISSIONS & ~_umask())
         Path(name).replace(path)
-    except BaseException:
+    except BaseException as error:
         Path(name).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            error.filename = error.filename or str(path)  # a full disk names no file
         raise
 
 
@@ -59,7 +61,7 @@ def write_yaml(path: Path, content: Any) -> None:
 
 def read_json(path: Path) -> Any:
     """The file's content; {} where there is no file."""
-    return json.loads(path.read_text()) if path.exists() else {}
+    return json.loads(path.read_text("utf-8")) if path.exists() else {}
 
 
 def read_yaml(path: Path) -> Any:
@@ -67,7 +69,7 @@ def read_yaml(path: Path) -> Any:
     if not path.exists():
         return {}
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return yaml.load(path.read_text(), Loader=loader)
+    return yaml.load(path.read_text("utf-8"), Loader=loader)
 
 
 def remove(path: Path) -> None:

@@ -167,7 +167,7 @@ def main() -> None:
     facts = f"torch {torch.__version__}, {os.cpu_count()} CPUs, {asked.pairs} pairs; load of the machine {load:.1f}"
     text = "\n\n".join([*tables, facts])
     print(text)
-    Path(__file__).with_suffix(".md").write_text(f"{text}\n")
+    Path(__file__).with_suffix(".md").write_text(f"{text}\n", "utf-8")
 
 
 if __name__ == "__main__":

@@ -95,7 +95,7 @@ def main() -> None:
     header = ("model", "ms a step", "by hand", "ratio", f"≤ {TARGET}", "beside undercomplete")
     table = tabulate(rows, header, tablefmt="github", disable_numparse=True)
     print(table)
-    Path(__file__).with_suffix(".md").write_text(f"{table}\n")
+    Path(__file__).with_suffix(".md").write_text(f"{table}\n", "utf-8")
 
 
 if __name__ == "__main__":

@@ -217,7 +217,7 @@ def main() -> None:
     table = tabulate(rows, header, tablefmt="github", disable_numparse=True)
     facts = f"torch {torch.__version__}, {os.cpu_count()} CPUs, 1 thread, {options.pairs} pairs"
     print(f"{table}\n\n{facts}")
-    Path(__file__).with_suffix(".md").write_text(f"{table}\n\n{facts}\n")
+    Path(__file__).with_suffix(".md").write_text(f"{table}\n\n{facts}\n", "utf-8")
     sys.exit(options.check and any(met == "no" for *_, met in rows))
 
 

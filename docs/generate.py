@@ -91,7 +91,7 @@ def tables() -> str:
 
 def all_options() -> str:
     """Every option of every group, and every key."""
-    program = (options.CONFIGS / "train.yaml").read_text()
+    program = (options.CONFIGS / "train.yaml").read_text("utf-8")
     defaults = {name: (default.strip('"'), meaning) for name, default, meaning in GROUP.findall(program)}
     names = [*defaults, *(name for name in [*QUESTIONS, *options.groups()] if name not in defaults)]
     about = "What a command line chooses: `group=option`, and `key=value`."
@@ -181,7 +181,7 @@ def main(sweeps: list[str]) -> None:
     for sweep in sweeps:
         stored_tables.keep(Path(sweep))
     for file, content in PAGES.items():
-        if not file.exists() or file.read_text() != content():
+        if not file.exists() or file.read_text("utf-8") != content():
             write(file, content())
             print(file.relative_to(ROOT))
     for silent in options.uncommented():

@@ -45,7 +45,7 @@ class Option:
 
     @cached_property
     def text(self) -> str:
-        return self.file.read_text()
+        return self.file.read_text("utf-8")
 
     @cached_property
     def node(self) -> dict[str, Any]:
@@ -139,7 +139,7 @@ def code_file(target: str) -> Path | None:
 def docstring(target: str) -> str:
     """Of the module of a class."""
     file = code_file(target)
-    return (ast.get_docstring(ast.parse(file.read_text())) or "") if file else ""
+    return (ast.get_docstring(ast.parse(file.read_text("utf-8"))) or "") if file else ""
 
 
 def _keys(node: yaml.Node | None, lines: list[str], target: str, prefix: str = "") -> Iterator[Key]:

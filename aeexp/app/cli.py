@@ -89,7 +89,7 @@ def train_one(values: dict[str, Any], alone: bool = True) -> dict[str, float]:
     except Exception as error:
         if not run.failed_with(error):
             raise
-        if not isinstance(error, UserError):
+        if not isinstance(error, UserError | OSError):
             print(f"the traceback is in {run.path / 'status.json'}")
     if values["table"] is not None:
         report.refresh(run.path.parent)

@@ -26,7 +26,7 @@ def overview(commands: dict[str, str]) -> str:
 
 def of_program(name: str) -> str:
     """What `aeexp train --help` and `aeexp evaluate --help` show."""
-    text = (folders()[0] / f"{name}.yaml").read_text()
+    text = (folders()[0] / f"{name}.yaml").read_text("utf-8")
     keys = [_row(f"{key}={value}", meaning) for key, value, meaning in KEY.findall(text)]
     shown = groups() if name == "train" else _wrapped("evaluation", sorted(options("evaluation")))
     usage = f"aeexp {name} [-m] group=option key=value ..." if name == "train" else f"aeexp {name} run=FOLDER ..."
@@ -36,7 +36,7 @@ def of_program(name: str) -> str:
 
 def groups() -> list[str]:
     """Each group with its default, its meaning and its options."""
-    text = (folders()[0] / "train.yaml").read_text()
+    text = (folders()[0] / "train.yaml").read_text("utf-8")
     lines = []
     for name, default, meaning in GROUP.findall(text):
         lines.append(_row(f"{name}={default.strip(chr(34))}", meaning))

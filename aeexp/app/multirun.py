@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,10 @@ def writable(config: dict[str, Any]) -> Path:
     """The folder of a sweep's runs, made where it is not there. UserError where that cannot be."""
     folder = Path(config["runs"]) / config["sweep"]
     try:
+        str(folder.resolve()).encode()
+    except UnicodeEncodeError:
+        raise UserError(f"runs={config['runs']} has letters that are not UTF-8; choose another with runs=") from None
+    try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f".{os.getpid()}").write_bytes(bytes(4096))  # a full disk takes a name, but no content
     except OSError as error:
@@ -105,8 +110,8 @@ def writable(config: dict[str, Any]) -> Path:
             f"runs={config['runs']} cannot be written: {error.strerror}; choose another with runs="
         ) from None
     finally:
-        if folder.is_dir():
-            (folder / f".{os.getpid()}").unlink(missing_ok=True)
+        with suppress(OSError):  # of a folder that is not there, or read-only
+            (folder / f".{os.getpid()}").unlink()
     return folder
 
 
@@ -123,7 +128,8 @@ def show(folder: Path, sweep: list[Point], causes: dict[Path, str]) -> None:
     if len(sweep) == 1 and failures:
         raise UserError(failures[0][1])
     lines = [f"  {p.run.path} ({' '.join(p.overrides)}): {cause}{_trace(p.run)}" for p, cause in failures]
-    heads = [f"{len(failures)} of {len(sweep)} runs failed, the others are kept:", *lines] if failures else []
+    kept = ", the others are kept" if len(failures) < len(sweep) else ""
+    heads = [f"{len(failures)} of {len(sweep)} runs failed{kept}:", *lines] if failures else []
     failed = {point.run.path for point, _ in failures}
     stopped = sum(p.run.path.exists() and p.run.state == "interrupted" for p in missing if p.run.path not in failed)
     if stopped:

@@ -70,13 +70,13 @@ class Series:
 
 def _of_lines(file: Path) -> tuple[np.ndarray, np.ndarray]:
     """(N, T) and (N,): words between blanks or commas"""
-    lines = [line.replace(",", " ").split() for line in file.read_text().splitlines() if line.strip()]
+    lines = [line.replace(",", " ").split() for line in file.read_text("utf-8", "replace").splitlines() if line.strip()]
     return np.array([line[1:] for line in lines], dtype=np.float64), np.array([_plain(line[0]) for line in lines])
 
 
 def _of_ts(file: Path) -> tuple[np.ndarray, np.ndarray]:
     """(N, T), or (N, T, F) of several dimensions, and (N,)"""
-    lines = [line.strip() for line in file.read_text().splitlines()]
+    lines = [line.strip() for line in file.read_text("utf-8", "replace").splitlines()]
     parts = [line.split(":") for line in lines if line and line[0] not in "#@"]
     values = np.array([[dimension.split(",") for dimension in part[:-1]] for part in parts], dtype=np.float64)
     return (values[:, 0] if values.shape[1] == 1 else np.moveaxis(values, 1, 2)), np.array([part[-1] for part in parts])

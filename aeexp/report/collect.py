@@ -131,7 +131,7 @@ def _add(runs: Runs, run: Run, name: str, keys: Row) -> None:
 
 
 def _stored(file: Path, keys: list[str]) -> Runs:
-    with file.open(newline="") as lines:
+    with file.open(newline="", encoding="utf-8") as lines:
         table = csv.DictReader(lines)
         varied = [name for name in table.fieldnames or [] if name not in FACTS]
         read = [{key: from_csv(text) or None for key, text in row.items()} for row in table]

@@ -125,7 +125,7 @@ def _text(file: Path) -> str:
     try:
         if file.stat().st_size > LARGEST[file.name]:
             raise Damaged(f"{file} is larger than the {LARGEST[file.name]} bytes that are read")
-        return file.read_text()
+        return file.read_text("utf-8")
     except FileNotFoundError:
         raise
     except OSError as error:

@@ -34,7 +34,7 @@ def write(path: Path, content: bytes | str) -> None:
     except BaseException as error:
         Path(name).unlink(missing_ok=True)
         if isinstance(error, OSError):
-            error.filename = error.filename or str(path)  # a full disk names no file
+            error.filename, error.filename2 = str(path), None  # a full disk names no file, and others the temporary one
         raise
 
 

@@ -11,7 +11,7 @@ import torch
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from aeexp.app.build import build
-from aeexp.app.components import MODEL, make_data, make_model, make_task, trainable
+from aeexp.app.components import MODEL, make_data, make_task, outline, trainable
 from aeexp.data.module import DataModule
 from aeexp.errors import UserError
 from aeexp.models.base import Autoencoder
@@ -92,8 +92,7 @@ def _checked_data(node: str) -> DataModule:
 
 @lru_cache(maxsize=64)
 def _model(parts: str, shape: tuple[int, ...], scaling: Scaling | None) -> Autoencoder:
-    with torch.device("meta"):
-        return make_model(json.loads(parts), shape, scaling)
+    return outline(json.loads(parts), shape, scaling)
 
 
 @cache

@@ -16,7 +16,8 @@ from aeexp.app.sweep import for_each_point, points, with_table
 from aeexp.errors import UserError
 from aeexp.runs.failures import sentence
 from aeexp.runs.identity import directory
-from aeexp.runs.run import Locked, Run, find
+from aeexp.runs.records import directories
+from aeexp.runs.run import Locked, Run
 
 
 def launch(main: Callable[[], None]) -> None:
@@ -132,6 +133,8 @@ def _measured_with(run: Run, config: DictConfig) -> dict[str, Any]:
 
     Where the run lies decides where something is kept, and not what its configuration says.
     """
+    if not run.config:
+        raise UserError(f"{run.path / 'config.yaml'} is missing, without which nobody knows what the run was")
     refuse_interpolations(run.config, str(run.path / "config.yaml"))
     stored = OmegaConf.create({**run.config, "runs": str(run.root), "evaluation": {}})
     if "cache" in stored.data.get("source", {}):
@@ -162,7 +165,7 @@ def _command_line(name: str) -> tuple[list[str], set[str]]:
 def _runs(config: DictConfig) -> list[Run]:
     if OmegaConf.is_missing(config, "run"):
         raise UserError("say which run: run=<its directory>, or one that holds several")
-    runs = [run for run in find(Path(config.run)) if run.trained]
+    runs = [run for run in map(Run, directories(Path(config.run))) if run.trained or run.damaged]
     if not runs:
         raise UserError(f"run={config.run} holds no trained run: give the directory of one, or of a sweep, in `runs`")
     return runs

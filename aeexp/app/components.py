@@ -2,10 +2,14 @@
 
 from typing import Any
 
+import torch
+
 from aeexp.app.build import build, call
 from aeexp.data.module import DataModule
+from aeexp.errors import UserError
 from aeexp.models.base import Autoencoder, Components
 from aeexp.models.scaled import Scaled
+from aeexp.runs.facts import memory
 from aeexp.scalings import Scaling
 from aeexp.training.task import Task
 
@@ -18,6 +22,33 @@ def make_data(config: dict[str, Any]) -> DataModule:
 
 
 def make_model(config: dict[str, Any], shape: tuple[int, ...], scaling: Scaling | None = None) -> Autoencoder:
+    """UserError where this machine has no place for it."""
+    outline(config, shape, scaling)
+    return _made(config, shape, scaling)
+
+
+def outline(config: dict[str, Any], shape: tuple[int, ...], scaling: Scaling | None = None) -> Autoencoder:
+    """The model on the device `meta`, where it takes no memory.
+
+    UserError where its weights, their gradients and the two moments of Adam need more memory than the machine has.
+    """
+    try:
+        with torch.device("meta"), torch.random.fork_rng(devices=[]):
+            model = _made(config, shape, scaling)
+    except RuntimeError as error:
+        if "overflow" not in str(error):
+            raise
+        raise UserError("the model would be larger than any memory: choose a smaller bottleneck or network") from None
+    needed = 4 * sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())
+    if needed > memory():
+        raise UserError(
+            f"training the model takes at least {needed / 1e9:,.0f} GB, and this machine has {memory() / 1e9:,.0f}: "
+            "choose a smaller bottleneck or network"
+        )
+    return model
+
+
+def _made(config: dict[str, Any], shape: tuple[int, ...], scaling: Scaling | None) -> Autoencoder:
     """The sizes are wired here and nowhere else: the data's shape, the bottleneck's width."""
     components = call(
         Components,

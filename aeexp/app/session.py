@@ -27,11 +27,13 @@ from aeexp.runs.facts import environment, peak_memory
 from aeexp.runs.related import duplicate as duplicate_of
 from aeexp.runs.related import take_over_shorter
 from aeexp.runs.run import Run
-from aeexp.training.checkpoints import Checkpoints, WholeFiles, packed
+from aeexp.training.checkpoints import Checkpoints, WholeFiles, packed, unpacked
 from aeexp.training.fit import fit as train_task
 from aeexp.training.logger import ReconstructionGrid, RunLogger
 from aeexp.training.progress import progress, quiet
 from aeexp.training.task import Task
+
+REMEDY = ": train the run again, which makes it anew"
 
 
 def train(run: Run, config: dict[str, Any], alone: bool = True) -> None:
@@ -41,9 +43,10 @@ def train(run: Run, config: dict[str, Any], alone: bool = True) -> None:
     """
     torch.manual_seed(config["seed"])
     task, data = _wired(config, config["threads"])
-    if not run.trained:
+    _discard_damaged(run, config)
+    if not run.trained or not (run.checkpoints / f"{config['checkpoint']}.ckpt").exists():
         duplicate = duplicate_of(run)  # another row of the table, which is only measured otherwise
-        if duplicate is None:
+        if duplicate is None or damage_of(duplicate, config):
             fit(run, config, task, data, progress() if alone or sys.stdout.isatty() else pl.Callback())
         else:
             run.copy_weights(duplicate)
@@ -76,14 +79,14 @@ def evaluate(run: Run, config: dict[str, Any], threads: int) -> None:
 
 
 def fit(run: Run, config: dict[str, Any], task: Task, data: DataModule, shown: pl.Callback) -> None:
-    """Goes on from the last checkpoint, where one can be read. KeyboardInterrupt where Ctrl-C ended it."""
-    _discard_damaged(run)
+    """Goes on from the last checkpoint, where there is one. KeyboardInterrupt where Ctrl-C ended it."""
     last = run.checkpoints / "last.ckpt"
     schedule = [*build(config["schedule"], "schedule").values()]
     if not last.exists() and not config["force"] and all(getattr(each, "any_length", False) for each in schedule):
         shorter = take_over_shorter(run, config)
         if shorter:
             print(f"{run.path} takes over what {shorter.path.name} has learned", flush=True)
+            _discard_damaged(run, config)
     if not last.exists():
         task.model.initialize(data.train.batches(BATCH))
     if not trainable(task.model):
@@ -111,15 +114,23 @@ def fit(run: Run, config: dict[str, Any], task: Task, data: DataModule, shown: p
     )
 
 
-def _discard_damaged(run: Run) -> None:
-    """Removes a last checkpoint that cannot be read, so that the training starts again."""
-    last = run.checkpoints / "last.ckpt"
-    try:
-        if last.exists():
-            load(last)
-    except UserError as damage:
-        print(f"{damage.args[0].partition(': remove')[0]}: the training starts again", flush=True)
+def _discard_damaged(run: Run, config: dict[str, Any]) -> None:
+    """Removes the checkpoints where one of them cannot be read, so that the training starts again."""
+    damage = damage_of(run, config)
+    if damage:
+        print(f"{damage}: the training starts again", flush=True)
         shutil.rmtree(run.checkpoints)
+
+
+def damage_of(run: Run, config: dict[str, Any]) -> str | None:
+    """What is wrong with a checkpoint of the run; None where all can be read, or none is there yet."""
+    kept = {*run.checkpoints.glob("*.ckpt")}
+    for path in sorted(kept | {run.checkpoints / f"{config['checkpoint']}.ckpt"} if kept else ()):
+        try:
+            load(path)
+        except UserError as damage:
+            return damage.args[0].removesuffix(REMEDY)
+    return None
 
 
 def measure(run: Run, config: dict[str, Any], task: Task, data: DataModule, says: bool) -> None:
@@ -161,7 +172,10 @@ def measure(run: Run, config: dict[str, Any], task: Task, data: DataModule, says
 def restore(path: Path, task: Task) -> Optimizer | None:
     """Puts a checkpoint's weights into the task; the optimizer as it was then, or None where nothing was trained."""
     checkpoint = load(path)
-    task.load_state_dict(checkpoint["state_dict"])
+    try:
+        task.load_state_dict(checkpoint["state_dict"])
+    except (RuntimeError, KeyError, TypeError):
+        raise UserError(f"{path} is of another model than its config.yaml{REMEDY}") from None
     if "optimizer_states" not in checkpoint:
         return None
     optimizer = task.configure_optimizers()
@@ -172,12 +186,12 @@ def restore(path: Path, task: Task) -> Optimizer | None:
 def load(path: Path) -> dict[str, Any]:
     """A checkpoint's content, tensors and plain values only. UserError where the file is damaged."""
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        return unpacked(path)
     except FileNotFoundError:
-        raise UserError(f"{path} is not there: the run was not trained to its end; train it again") from None
+        damage = "is not there"
     except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"{path} cannot be read ({reason}): remove it, and the run starts from what is left") from None
+        damage = f"cannot be read ({str(error).splitlines()[0] if str(error) else type(error).__name__})"
+    raise UserError(f"{path} {damage}{REMEDY}")
 
 
 def _wired(config: dict[str, Any], threads: int) -> tuple[Task, DataModule]:

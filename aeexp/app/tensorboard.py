@@ -29,6 +29,7 @@ from aeexp.training import projector
 from aeexp.training.task import Task
 
 MEASURED, COLUMNS = "measured", "hparams"  # the names of the files of a run, and of the folder of all sweeps
+PNG, WAV = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", b"RIFF"  # how the files begin
 
 
 class EvaluationEvents:
@@ -45,15 +46,23 @@ class EvaluationEvents:
         metrics = {name: value for each in protocols for name, value in each["metrics"].items() if value is not None}
         scalars = [Summary.Value(tag=name, simple_value=value) for name, value in metrics.items()]
         figures = {f"{each['protocol']}/{title}": title for each in protocols for title in each.get("figures", [])}
-        images = [image(tag, (self.run.figures / f"{title}.png").read_bytes()) for tag, title in figures.items()]
+        images = [image(tag, png) for tag, title in figures.items() if (png := self._kept(f"{title}.png", PNG))]
         heard = {f"{each['protocol']}/{title}": title for each in protocols for title in each.get("sounds", [])}
-        sounds = [sound(tag, (self.run.figures / f"{title}.wav").read_bytes()) for tag, title in heard.items()]
+        sounds = [sound(tag, wav) for tag, title in heard.items() if (wav := self._kept(f"{title}.wav", WAV))]
         shown = [*session(self.run, self.config), *scalars, *images, *sounds, *self.values]
         events.replace(self.run.path, MEASURED, shown)
         folder = Path(self.config["runs"])
         if folder.resolve() == self.run.root:  # not one from elsewhere
             wanted = (self.config["table"] or {}).get("metrics", metrics)
             columns(folder, hyperparameters(self.config), [name for name in wanted if name in metrics])
+
+    def _kept(self, name: str, signature: bytes) -> bytes | None:
+        """A figure or a sound; None where it is damaged or gone, as of a protocol that ran long ago."""
+        try:
+            content = (self.run.figures / name).read_bytes()
+        except OSError:
+            return None
+        return content if content.startswith(signature) else None
 
 
 def hyperparameters(config: dict[str, Any]) -> dict[str, float | str]:

@@ -21,7 +21,7 @@ from aeexp.context.judge_network import Classifier, accuracy, labelled, mean_los
 from aeexp.data.examples import Examples
 from aeexp.errors import NotApplicable, UserError
 from aeexp.files import write
-from aeexp.training.checkpoints import packed
+from aeexp.training.checkpoints import packed, unpacked
 from aeexp.training.classifier import best_epoch, classifier_epochs
 
 CACHE = "evaluation.generation.judge.cache"
@@ -142,6 +142,6 @@ def _keep(path: Path, content: dict[str, Any]) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return torch.load(path, weights_only=True)
+        return unpacked(path)
     except Exception:
         raise UserError(f"{path} is damaged: remove it, and it is made again, or choose another {CACHE}") from None

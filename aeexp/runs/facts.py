@@ -1,5 +1,6 @@
 """What a number depends on beside its configuration."""
 
+import os
 import resource
 import subprocess
 from functools import cache
@@ -37,6 +38,12 @@ def _version(name: str) -> str | None:
 def peak_memory() -> int:
     """Bytes, the largest resident size of this process so far."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def memory() -> float:
+    """Bytes of this machine; infinite where the system does not say."""
+    names = getattr(os, "sysconf_names", {})
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if "SC_PHYS_PAGES" in names else float("inf")
 
 
 def ended(process: Any) -> bool:

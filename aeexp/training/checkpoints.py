@@ -8,6 +8,7 @@ times a step, and it spells out its whole configuration each time.
 
 import io
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -66,3 +67,19 @@ def packed(content: Any) -> bytes:
     buffer = io.BytesIO()
     torch.save(content, buffer)
     return buffer.getvalue()
+
+
+def unpacked(path: Path) -> Any:
+    """What `packed` wrote: tensors and plain values only, on the CPU.
+
+    An exception where that cannot be, also where torch.load sees nothing: it does not compare checksums, so that a
+    weight whose bits have changed on the disk is read as another number, and it expands what is compressed, which
+    `packed` never is.
+    """
+    with zipfile.ZipFile(path) as parts:
+        if any(part.file_size != part.compress_size for part in parts.infolist()):
+            raise ValueError("it is compressed")
+        damaged = parts.testzip()
+    if damaged:
+        raise ValueError(f"the checksum of {damaged} is another")
+    return torch.load(path, map_location="cpu", weights_only=True)

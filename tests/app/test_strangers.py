@@ -5,6 +5,8 @@ import shutil
 import pytest
 import yaml
 
+from aeexp.app import cli
+from aeexp.errors import UserError
 from aeexp.runs.run import find
 
 pytestmark = pytest.mark.slow
@@ -88,3 +90,25 @@ def test_a_file_that_is_a_link_is_replaced_and_what_it_leads_to_stays(program, r
     program("evaluate.py", f"run={run}", "evaluation=[extremes]")
     assert kept.read_bytes() == before
     assert [path.name for path in folder.iterdir()] == ["kept"]
+
+
+@pytest.mark.parametrize(
+    ("group", "key", "value", "reason"),
+    [
+        ("bottleneck", "dim", 10**9, r"training the model takes at least .* GB"),
+        ("bottleneck", "dim", 10**18, "larger than any memory"),
+        ("network", "widths", [10**6, 10**6], r"training the model takes at least .* GB"),
+        ("network", "widths", [64] * 99, r"best\.ckpt is of another model than its config\.yaml"),
+        ("data", "shape", [10**5, 10**5], r"data\.shape=\[100000, 100000\], but the examples"),
+    ],
+)
+def test_a_model_that_has_no_place_is_refused(received, group, key, value, reason):
+    run, _ = received
+
+    def change(config):
+        config["model"] = {"_target_": "aeexp.models.regularized.Regularized"}
+        config[group][key] = value
+
+    configured(run, change)
+    with pytest.raises(UserError, match=reason):
+        cli.evaluate(cli.composed("evaluate", [f"run={run}", "evaluation=[knn]"]))

@@ -35,9 +35,9 @@ ELSEWHERE = {  # what needs several processes or an installation, and the file a
     "make test": ("test_docs.py", "test_make_test_"),
     "tensorboard --logdir runs": ("test_docs.py", "test_tensorboard_"),
     "hydra/launcher=joblib": ("app/test_launchers.py", "test_processes_on_this_machine_"),
-    "hydra/launcher=submitit_local": ("app/test_launchers.py", "test_processes_on_this_machine_"),
+    "hydra.launcher.cluster=local": ("app/test_launchers.py", "test_slurms_jobs_run_as_processes_"),
     "trainer=ddp": ("app/test_launchers.py", "test_two_processes_train_as_one_"),
-    "hydra/launcher=submitit_slurm": ("app/test_launchers.py", "test_slurm_"),
+    "hydra/launcher=slurm": ("app/test_launchers.py", "test_slurm_"),
     "hydra/launcher=ray": ("app/test_launchers.py", "test_ray_"),
     "model=decayed": ("app/test_packages.py", "test_the_example_of_the_"),
 }

@@ -58,5 +58,6 @@ def quiet() -> None:
     for message in (
         ".*does not have many workers.*",  # the data are in memory
         ".*isinstance.treespec, LeafSpec.* is deprecated.*",  # Lightning's own use of torch
+        ".*`srun` command is available.*",  # a launcher uses it
     ):
         warnings.filterwarnings("ignore", message)

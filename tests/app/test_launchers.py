@@ -36,7 +36,7 @@ def alone(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("launcher", ["processes", "joblib", "submitit_local"])
+@pytest.mark.parametrize("launcher", ["processes", "joblib"])
 def test_processes_on_this_machine_make_the_same_table(program, tmp_path, alone, launcher):
     words = [f"hydra/launcher={launcher}", "hydra.sweeper.max_batch_size=2", "jobs=2", f"runs={tmp_path}"]
     done = program("train.py", *SWEEP, *words)
@@ -44,19 +44,74 @@ def test_processes_on_this_machine_make_the_same_table(program, tmp_path, alone,
     assert tidy(tmp_path) == tidy(alone)
 
 
-def test_slurm_runs_the_sweep_as_a_job_array(program, tmp_path, alone):
-    """A stand-in for the cluster takes what the plugin submits; the tasks are real."""
+def test_slurms_jobs_run_as_processes_of_this_machine_to_try_it(program, tmp_path, alone):
+    words = ["hydra/launcher=slurm", "hydra.launcher.cluster=local", f"runs={tmp_path}"]
+    done = program("train.py", *SWEEP, *words)
+    assert done.returncode == 0, done.stderr
+    assert tidy(tmp_path) == tidy(alone)
+
+
+@pytest.fixture
+def slurm(tmp_path):
+    """A stand-in for the cluster takes what submitit submits; the tasks are real. Its folder, and what sbatch takes."""
     (tmp_path / "bin").mkdir()
-    for name in ("sbatch", "srun"):
+    for name in ("sbatch", "srun", "scontrol", "sacct"):
         (tmp_path / "bin" / name).write_text(f"#!{sys.executable}\n" + (ROOT / "tests" / "slurm.py").read_text())
         (tmp_path / "bin" / name).chmod(0o755)
-    path = f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    words = ["hydra/launcher=submitit_slurm", "hydra.launcher.partition=gpu", f"runs={tmp_path}"]
-    done = program("train.py", *SWEEP, *words, PATH=path)
-    assert done.returncode == 0, done.stderr
-    (script,) = tmp_path.rglob("*submission.sh")
+    return tmp_path / "bin"
+
+
+def on_slurm(slurm, *words):
+    command = [sys.executable, "train.py", *SWEEP, "hydra/launcher=slurm", *words, f"runs={slurm.parent}"]
+    environment = {**os.environ, "PATH": f"{slurm}{os.pathsep}{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def test_slurm_runs_the_sweep_as_a_job_array(slurm, alone):
+    running = on_slurm(slurm, "hydra.launcher.sbatch.slurm_partition=gpu")
+    _, errors = running.communicate(timeout=300)
+    assert running.returncode == 0, errors
+    (script,) = slurm.parent.rglob("*submission.sh")
     assert "--partition=gpu" in script.read_text()
-    assert tidy(tmp_path) == tidy(alone)
+    assert tidy(slurm.parent) == tidy(alone)
+    assert "srun" not in errors  # Lightning's advice
+
+
+def begun(slurm):
+    """The runs with a checkpoint, which are being trained."""
+    return [run for run in find(slurm.parent) if (run.checkpoints / "last.ckpt").exists() and run.state == "running"]
+
+
+def test_slurm_queues_a_run_again_that_reaches_its_time_limit(slurm, alone):
+    running = on_slurm(slurm)
+    while not (runs := begun(slurm)):
+        assert running.poll() is None, running.communicate()
+        time.sleep(0.02)
+    os.kill(runs[0].status["process"], signal.SIGUSR2)  # as SLURM does, some time before the limit
+    _, errors = running.communicate(timeout=300)
+    assert running.returncode == 0, errors
+    log = (slurm / "log").read_text()
+    assert log.count("Requeued job") == log.count("goes on from epoch") == 1
+    assert tidy(slurm.parent) == tidy(alone)
+
+
+def test_a_job_of_slurm_that_is_cancelled_costs_its_run_alone(slurm, alone):
+    running = on_slurm(slurm)
+    while not (runs := begun(slurm)):
+        assert running.poll() is None, running.communicate()
+        time.sleep(0.02)
+    os.kill(runs[0].status["process"], signal.SIGKILL)
+    output, errors = running.communicate(timeout=300)
+    assert running.returncode == 1
+    assert "1 of " in errors and "failed, the others are kept" in errors
+    assert "is cancelled: the same command goes on" in errors
+    assert "Traceback" not in errors + output
+    again = on_slurm(slurm)
+    _, errors = again.communicate(timeout=300)
+    assert again.returncode == 0, errors
+    assert tidy(slurm.parent) == tidy(alone)
 
 
 def answers(port):

@@ -67,7 +67,11 @@ class Published(ABC):
     `md5` names each file of its folder, and its published checksum, or null where none was published.
     """
 
+    names: tuple[str, ...]  # what torchvision calls those that it reads in this way
+
     def __init__(self, name: str, md5: dict[str, str | None]) -> None:
+        if name not in self.names:
+            raise UserError(f"data.source.name={name} is not read in this way: choose {' or '.join(self.names)}")
         self.name, self.md5 = name, md5
 
     @abstractmethod
@@ -105,7 +109,10 @@ class Published(ABC):
                     "remove the file, so that it can be downloaded again, or take it as it is by giving null for it in "
                     "data.source.md5"
                 )
-        train, test = (self._part(root, train) for train in (True, False))
+        try:
+            train, test = (self._part(root, train) for train in (True, False))
+        except RuntimeError as error:
+            raise UserError(f"{self._folder(root)} is not {self.name} as published: {_line(error)}") from None
         return train, test
 
     @property
@@ -122,6 +129,8 @@ class Published(ABC):
 class Torchvision(Published):
     """IDX files in root/`name`/raw, as MNIST's."""
 
+    names = ("MNIST", "FashionMNIST", "KMNIST")
+
     def _folder(self, root: Path) -> Path:
         return root / self.name / "raw"
 
@@ -132,6 +141,8 @@ class Torchvision(Published):
 class USPS(Published):
     """16x16 digits of envelopes, in root/USPS. Hull (1994), A database for handwritten text recognition research."""
 
+    names = ("USPS",)
+
     def _folder(self, root: Path) -> Path:
         return root / "USPS"
 
@@ -140,7 +151,12 @@ class USPS(Published):
 
 
 class CIFAR10(Published):
-    """60,000 colour photographs of 32x32 pixels, in root/cifar-10-batches-py. Krizhevsky (2009)."""
+    """60,000 colour photographs of 32x32 pixels, in root/cifar-10-batches-py. Krizhevsky (2009).
+
+    They are pickles, which torchvision opens where their checksums are the published ones, whatever `md5` says.
+    """
+
+    names = ("CIFAR10",)
 
     def _folder(self, root: Path) -> Path:
         return root / "cifar-10-batches-py"

@@ -21,7 +21,7 @@ from aeexp.data.class_filters import LeaveOut, OneClass
 from aeexp.data.folder import Folder
 from aeexp.data.module import DataModule
 from aeexp.data.series import Series
-from aeexp.data.sources import CIFAR10, USPS, Facts
+from aeexp.data.sources import CIFAR10, USPS, Facts, Torchvision
 from aeexp.data.speech import RATE, LogMel, Raw, SpokenDigits
 from aeexp.errors import UserError
 from aeexp.runs.identity import identity
@@ -86,11 +86,18 @@ def test_cifar_images_have_their_colours_in_front(cifar):
     assert train[1].tolist() == [0, 9, 1, 8, 2, 7, 3, 6, 4, 5]
 
 
-def test_a_damaged_pickle_is_refused_before_it_is_opened(cifar, monkeypatch):
+def test_a_damaged_pickle_is_refused_before_it_is_opened_whatever_checksums_are_given(cifar, monkeypatch):
     source, root, _ = cifar
-    (root / "cifar-10-batches-py" / "test_batch").write_bytes(b"evil")
+    (root / "cifar-10-batches-py" / "data_batch_1").write_bytes(b"evil")
     monkeypatch.setattr(pickle, "load", lambda *_, **__: pytest.fail("a file that is not the published one was opened"))
-    assert "test_batch is damaged" in refusal(source.load, root)
+    assert "data_batch_1 is damaged" in refusal(source.load, root)
+    for checksums in ({}, {"data_batch_1": None}):
+        assert "is not CIFAR10 as published" in refusal(CIFAR10("CIFAR10", checksums).load, root)
+
+
+@pytest.mark.parametrize("name", ["ImageFolder", "QMNIST", "utils", "__doc__", "CIFAR10"])
+def test_what_torchvision_does_not_read_in_this_way_is_refused(name):
+    assert f"data.source.name={name} is not read in this way: choose MNIST or" in refusal(Torchvision, name, {})
 
 
 @pytest.mark.parametrize(("source", "place"), [(USPS, "USPS"), (CIFAR10, "cifar-10-batches-py")])

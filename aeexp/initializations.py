@@ -28,7 +28,9 @@ class Torch(Initialization):
 
 
 class Glorot(Initialization):
-    """Weights uniform within sqrt(6 / (fan in + fan out)), biases 0. Glorot and Bengio (2010), eq. 16."""
+    """Weights uniform within sqrt(6 / (fan in + fan out)), all biases 0. Glorot and Bengio (2010), eq. 16; as Keras."""
+
+    output_starts_at_mean = False
 
     def __call__(self, module: nn.Module) -> None:
         if isinstance(module, LAYERS):

@@ -29,7 +29,8 @@ class SlurmLauncher(Launcher):
         executor = submitit.AutoExecutor(
             folder=self.folder / "%j", cluster=self.cluster, slurm_max_num_timeout=self.requeue
         )
-        executor.update_parameters(**OmegaConf.to_container(self.sbatch, resolve=True))
+        settings: Any = OmegaConf.to_container(self.sbatch, resolve=True)
+        executor.update_parameters(**settings)
         return [_result(job) for job in executor.map_array(Job(), [list(words) for words in job_overrides])]
 
 

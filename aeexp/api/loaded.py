@@ -12,7 +12,7 @@ from torch import Tensor
 
 from aeexp.api.inputs import Array, given
 from aeexp.app.components import make_data, make_model, make_task
-from aeexp.app.session import restore
+from aeexp.app.weights import restore
 from aeexp.data.examples import BATCH
 from aeexp.data.module import DataModule
 from aeexp.errors import UserError

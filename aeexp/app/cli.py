@@ -165,7 +165,8 @@ def _command_line(name: str) -> tuple[list[str], set[str]]:
 def _runs(config: DictConfig) -> list[Run]:
     if OmegaConf.is_missing(config, "run"):
         raise UserError("say which run: run=<its directory>, or one that holds several")
-    runs = [run for run in map(Run, directories(Path(config.run))) if run.trained or run.damaged]
+    folders = [path for path in directories(Path(config.run)) if (path / "results.json").exists()]
+    runs = [Run(path) for path in folders]
     if not runs:
         raise UserError(f"run={config.run} holds no trained run: give the directory of one, or of a sweep, in `runs`")
     return runs

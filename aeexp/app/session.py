@@ -2,38 +2,34 @@
 
 import io
 import os
-import shutil
 import sys
 import time
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import ProgressBar
-from torch.optim import Optimizer
 
 from aeexp.app.build import build
 from aeexp.app.components import make_data, make_model, make_task, trainable
 from aeexp.app.tensorboard import EvaluationEvents
+from aeexp.app.weights import damage_of, discard_damaged, load, restore
 from aeexp.context.base import EvaluationContext, Result
 from aeexp.data.examples import BATCH
 from aeexp.data.module import DataModule
-from aeexp.errors import NotApplicable, UserError
+from aeexp.errors import NotApplicable
 from aeexp.files import refuse_links, write
 from aeexp.runs import events
 from aeexp.runs.facts import environment, peak_memory
 from aeexp.runs.related import duplicate as duplicate_of
 from aeexp.runs.related import take_over_shorter
 from aeexp.runs.run import Run
-from aeexp.training.checkpoints import Checkpoints, WholeFiles, packed, unpacked
+from aeexp.training.checkpoints import Checkpoints, WholeFiles, packed
 from aeexp.training.fit import fit as train_task
 from aeexp.training.logger import ReconstructionGrid, RunLogger
 from aeexp.training.progress import progress, quiet
 from aeexp.training.task import Task
-
-REMEDY = ": train the run again, which makes it anew"
 
 
 def train(run: Run, config: dict[str, Any], alone: bool = True) -> None:
@@ -43,7 +39,7 @@ def train(run: Run, config: dict[str, Any], alone: bool = True) -> None:
     """
     torch.manual_seed(config["seed"])
     task, data = _wired(config, config["threads"])
-    _discard_damaged(run, config)
+    discard_damaged(run, config)
     if not run.trained or not (run.checkpoints / f"{config['checkpoint']}.ckpt").exists():
         duplicate = duplicate_of(run)  # another row of the table, which is only measured otherwise
         if duplicate is None or damage_of(duplicate, config):
@@ -86,7 +82,7 @@ def fit(run: Run, config: dict[str, Any], task: Task, data: DataModule, shown: p
         shorter = take_over_shorter(run, config)
         if shorter:
             print(f"{run.path} takes over what {shorter.path.name} has learned", flush=True)
-            _discard_damaged(run, config)
+            discard_damaged(run, config)
     if not last.exists():
         task.model.initialize(data.train.batches(BATCH))
     if not trainable(task.model):
@@ -112,25 +108,6 @@ def fit(run: Run, config: dict[str, Any], task: Task, data: DataModule, shown: p
         enable_progress_bar=isinstance(shown, ProgressBar),
         plugins=[WholeFiles()],
     )
-
-
-def _discard_damaged(run: Run, config: dict[str, Any]) -> None:
-    """Removes the checkpoints where one of them cannot be read, so that the training starts again."""
-    damage = damage_of(run, config)
-    if damage:
-        print(f"{damage}: the training starts again", flush=True)
-        shutil.rmtree(run.checkpoints)
-
-
-def damage_of(run: Run, config: dict[str, Any]) -> str | None:
-    """What is wrong with a checkpoint of the run; None where all can be read, or none is there yet."""
-    kept = {*run.checkpoints.glob("*.ckpt")}
-    for path in sorted(kept | {run.checkpoints / f"{config['checkpoint']}.ckpt"} if kept else ()):
-        try:
-            load(path)
-        except UserError as damage:
-            return damage.args[0].removesuffix(REMEDY)
-    return None
 
 
 def measure(run: Run, config: dict[str, Any], task: Task, data: DataModule, says: bool) -> None:
@@ -167,31 +144,6 @@ def measure(run: Run, config: dict[str, Any], task: Task, data: DataModule, says
             print(f"measured {name} in {entry['seconds']:.1f} s", flush=True)
         board.show(entry)  # first: a run whose results are there is not touched again
         run.add(entry, facts)
-
-
-def restore(path: Path, task: Task) -> Optimizer | None:
-    """Puts a checkpoint's weights into the task; the optimizer as it was then, or None where nothing was trained."""
-    checkpoint = load(path)
-    try:
-        task.load_state_dict(checkpoint["state_dict"])
-    except (RuntimeError, KeyError, TypeError):
-        raise UserError(f"{path} is of another model than its config.yaml{REMEDY}") from None
-    if "optimizer_states" not in checkpoint:
-        return None
-    optimizer = task.configure_optimizers()
-    optimizer.load_state_dict(checkpoint["optimizer_states"][0])
-    return optimizer
-
-
-def load(path: Path) -> dict[str, Any]:
-    """A checkpoint's content, tensors and plain values only. UserError where the file is damaged."""
-    try:
-        return unpacked(path)
-    except FileNotFoundError:
-        damage = "is not there"
-    except Exception as error:
-        damage = f"cannot be read ({str(error).splitlines()[0] if str(error) else type(error).__name__})"
-    raise UserError(f"{path} {damage}{REMEDY}")
 
 
 def _wired(config: dict[str, Any], threads: int) -> tuple[Task, DataModule]:

@@ -1,6 +1,7 @@
 """The content of a user's own files as a digest, by which a run is told from one on other files of the same names."""
 
 import hashlib
+import os
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,10 @@ def digest(source: Any, root: Path) -> str | None:
     if files is None:
         return None
     try:
-        lines = [f"{file.relative_to(root)} {_of_file(file, *_stamp(file))}" for file in sorted(files(root))]
+        found = sorted(files(root))
+        if not all(file.is_relative_to(root) for file in found):  # an absolute path was given
+            root = Path(os.path.commonpath([file.parent for file in found]))
+        lines = [f"{file.relative_to(root)} {_of_file(file, *_stamp(file))}" for file in found]
     except OSError:
         return None
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]

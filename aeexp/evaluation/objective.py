@@ -6,7 +6,6 @@
                                 KL(q(z | x) || p(z))
     recon_per_pixel_<part>      recon over the numbers of an example: with likelihood=bernoulli, the mean binary
                                 cross-entropy that many papers print; with squared_error, the mean squared error
-    total_per_pixel_<part>      total over the same: what Keras prints of a loss with penalties
     nll_mean_code_<part>        -log p(x | z) of the mean code, with the constants of the likelihood
     nll_sampled_code_<part>     the same of one sample z ~ q(z | x)
     elbo_<part>                 log p(x | z) + log p(z) - log q(z | x) of this sample, without weights such as beta
@@ -41,7 +40,7 @@ class Objective:
             with torch.random.fork_rng(devices=[]), torch.no_grad():
                 torch.manual_seed(self.seed)
                 means = self._means(context.model, part)
-            means |= {f"{term}_per_pixel": means[term] / prod(context.data.shape) for term in ("recon", "total")}
+            means["recon_per_pixel"] = means["recon"] / prod(context.data.shape)
             metrics |= {f"{term}_{name}": value for term, value in means.items()}
         return Result(metrics)
 

@@ -99,14 +99,6 @@ class Run:
             return False
 
     @property
-    def damaged(self) -> bool:
-        """Whether there are results that cannot be read."""
-        try:
-            return self.results is None
-        except records.Damaged:
-            return True
-
-    @property
     def metrics(self) -> dict[str, float]:
         """`<protocol>/<metric>`; of a protocol that ran with several settings, the newest."""
         return records.metrics(self.results)

@@ -158,3 +158,14 @@ def test_another_word_is_refused():
 
     with pytest.raises(UserError, match="binarize"):
         check(configured("data=digits", "data.binarize=twice"))
+
+
+def test_files_at_an_absolute_path_are_told_apart_in_the_same_way(tmp_path):
+    def of(place, value):
+        folder_of(tmp_path / place, (value, 20))
+        return identity_of(tmp_path / "root", ["data=folder", f"data.source.path={tmp_path / place}"])
+
+    first = of("here", 10)
+    assert of("here", 30) != first
+    (point,) = points("train", ["data=folder", f"data.source.path={tmp_path / 'here'}"])
+    assert point.config["data"]["content"]

@@ -2,14 +2,12 @@
 
 import io
 import os
-import sys
 import time
 from functools import partial
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import ProgressBar
 
 from aeexp.app.build import build
 from aeexp.app.components import make_data, make_model, make_task, trainable
@@ -43,7 +41,7 @@ def train(run: Run, config: dict[str, Any], alone: bool = True) -> None:
     if not run.trained or not (run.checkpoints / f"{config['checkpoint']}.ckpt").exists():
         duplicate = duplicate_of(run)  # another row of the table, which is only measured otherwise
         if duplicate is None or damage_of(duplicate, config):
-            fit(run, config, task, data, progress() if alone or sys.stdout.isatty() else pl.Callback())
+            fit(run, config, task, data, progress(run.path.name, alone))
         else:
             run.copy_weights(duplicate)
         facts = {
@@ -105,7 +103,7 @@ def fit(run: Run, config: dict[str, Any], task: Task, data: DataModule, shown: p
             *schedule,
         ],
         default_root_dir=run.path,
-        enable_progress_bar=isinstance(shown, ProgressBar),
+        enable_progress_bar=False,
         plugins=[WholeFiles()],
     )
 

@@ -1,6 +1,7 @@
 """What is seen of a training: a bar in a terminal, a line an epoch elsewhere."""
 
 import logging
+import multiprocessing
 import os
 import sys
 import warnings
@@ -8,8 +9,10 @@ from contextlib import nullcontext
 from typing import Any
 
 import pytorch_lightning as pl
-from pytorch_lightning.callbacks import RichProgressBar
 from pytorch_lightning.profilers import PassThroughProfiler
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Column
 
 NOTHING = nullcontext()
 
@@ -30,11 +33,36 @@ class EpochLines(pl.Callback):
             print(f"epoch {trainer.current_epoch}/{trainer.max_epochs}  {terms}", flush=True)
 
 
-class Bar(RichProgressBar):
-    """Without the metrics, which do not fit beside a bar."""
+class Bar(pl.Callback):
+    """One line of any width: the run, its epoch, the validation loss of the last one, and the time left.
 
-    def get_metrics(self, *_: Any) -> dict[str, Any]:
-        return {}
+    Lightning's own takes two lines of a narrow terminal, and reads every metric at every step.
+    """
+
+    def __init__(self, title: str, console: Console | None = None) -> None:
+        """`console` None: the terminal."""
+        name = TextColumn("{task.fields[title]}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1))
+        columns = (name, TextColumn("{task.description}"), BarColumn(12), TimeRemainingColumn(compact=True))
+        self.shown, self.title = Progress(*columns, console=console, transient=True, expand=True), title
+
+    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        steps = trainer.num_training_batches * (trainer.max_epochs or 1)
+        self.bar = self.shown.add_task("", total=steps, completed=trainer.global_step, title=self.title)
+        self.shown.start()
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        loss = trainer.callback_metrics.get("val/loss")
+        last = "" if loss is None else f"  val/loss {loss.item():.5g}"
+        self.shown.update(self.bar, description=f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}{last}")
+
+    def on_train_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, *_: Any) -> None:
+        self.shown.advance(self.bar)
+
+    def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        self.shown.stop()
+
+    def on_exception(self, trainer: pl.Trainer, module: pl.LightningModule, exception: BaseException) -> None:
+        self.shown.stop()  # which shows the cursor again
 
 
 class NoProfiler(PassThroughProfiler):
@@ -44,8 +72,14 @@ class NoProfiler(PassThroughProfiler):
         return NOTHING
 
 
-def progress() -> pl.Callback:
-    return Bar(refresh_rate=20, leave=False) if sys.stdout.isatty() else EpochLines()
+def progress(run: str, alone: bool) -> pl.Callback:
+    """A bar in a terminal. Elsewhere a line an epoch, and nothing of a run of a sweep, which has a line for each.
+
+    The processes of a sweep share one terminal, so that none of them draws there.
+    """
+    if sys.stdout.isatty() and multiprocessing.parent_process() is None:
+        return Bar(run)
+    return EpochLines() if alone else pl.Callback()
 
 
 def quiet() -> None:

@@ -18,7 +18,7 @@ import aeexp
 from aeexp.__main__ import COMMANDS, main
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-OPTIONAL = {"ray", "optuna", "onnx", "onnxruntime", "pandas"}  # imported where an extra is asked for
+OPTIONAL = {"ray", "submitit", "optuna", "onnx", "onnxruntime", "pandas"}  # imported where an extra is asked for
 
 
 def libraries():

@@ -11,9 +11,10 @@ from omegaconf import DictConfig, OmegaConf
 from aeexp.app import words
 from aeexp.app.composing import composed, plain, settled
 from aeexp.app.help import of_program
-from aeexp.app.sentences import one_sentence
+from aeexp.app.sentences import one_sentence, print_metrics
 from aeexp.app.sweep import for_each_point, points, with_table
 from aeexp.errors import UserError
+from aeexp.report.escape import printable
 from aeexp.runs.failures import sentence
 from aeexp.runs.identity import directory
 from aeexp.runs.records import directories
@@ -114,12 +115,11 @@ def evaluate(config: DictConfig) -> None:
 
     runs, failures = _runs(config), []
     for run in runs:
-        print(run.path, flush=True)
+        print(printable(str(run.path)), flush=True)
         try:
             values = _measured_with(run, config)
             session.evaluate(run, values, config.threads)
-            for name, value in run.metrics.items():
-                print(f"  {name:40} {value:.6g}")
+            print_metrics(run.metrics)
         except (UserError, OSError) as error:
             failures.append(f"{run.path}: {sentence(error)}")
     if len(runs) > 1:

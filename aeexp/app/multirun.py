@@ -13,7 +13,7 @@ from hydra.plugins.launcher import Launcher
 from aeexp import report
 from aeexp.app.check import check
 from aeexp.app.selection import phases
-from aeexp.app.sentences import one_sentence
+from aeexp.app.sentences import one_sentence, print_metrics
 from aeexp.app.sweep import Point, points
 from aeexp.app.watch import Watch
 from aeexp.errors import UserError
@@ -120,8 +120,7 @@ def show(folder: Path, sweep: list[Point], causes: dict[Path, str]) -> None:
     if len(sweep) > 1:
         print(_table(folder))
     else:
-        for name, value in sweep[0].run.metrics.items():
-            print(f"  {name:40} {value:.6g}")
+        print_metrics(sweep[0].run.metrics)
     print(f"TensorBoard: tensorboard --logdir {folder.parent}", flush=True)
     missing = [point for point in sweep if not point.run.finished(point.config["evaluation"])]
     failures = [(point, cause) for point in missing if (cause := _cause(point.run, causes))]

@@ -1,10 +1,11 @@
-"""How a program ends: with one sentence."""
+"""What a program says at its end: the numbers, or one sentence. A stored name cannot steer the terminal."""
 
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from aeexp.errors import UserError
+from aeexp.report.escape import printable
 from aeexp.runs.failures import sentence
 
 
@@ -14,4 +15,9 @@ def one_sentence() -> Iterator[None]:
     try:
         yield
     except (UserError, OSError) as error:
-        sys.exit(f"error: {sentence(error) if isinstance(error, OSError) else error}")
+        sys.exit(printable(f"error: {sentence(error) if isinstance(error, OSError) else error}"))
+
+
+def print_metrics(metrics: dict[str, float]) -> None:
+    for name, value in metrics.items():
+        print(printable(f"  {name:40} {value:.6g}"))

@@ -1,11 +1,13 @@
 """A run that somebody else sent writes nothing outside of the place where it lies."""
 
+import json
 import shutil
 
 import pytest
 import yaml
 
 from aeexp.app import cli
+from aeexp.app.sentences import one_sentence
 from aeexp.errors import UserError
 from aeexp.runs.run import find
 
@@ -112,3 +114,17 @@ def test_a_model_that_has_no_place_is_refused(received, group, key, value, reaso
     configured(run, change)
     with pytest.raises(UserError, match=reason):
         cli.evaluate(cli.composed("evaluate", [f"run={run}", "evaluation=[knn]"]))
+
+
+def test_no_name_and_no_sentence_steers_the_terminal(received, capsys):
+    run, _ = received
+    results = json.loads((run / "results.json").read_text())
+    results["protocols"][0]["metrics"]["reconstruction/\x1b[2J\u202e"] = 1.0
+    (run / "results.json").write_text(json.dumps(results))
+    cli.evaluate(cli.composed("evaluate", [f"run={run}", "evaluation=[knn]"]))
+    shown = capsys.readouterr().out
+    assert "reconstruction/�[2J�" in shown and "\x1b" not in shown
+    configured(run, lambda config: config["model"].update(_target_="aeexp.\x1b[2J.Model"))
+    with pytest.raises(SystemExit) as error, one_sentence():
+        cli.evaluate(cli.composed("evaluate", [f"run={run}", "evaluation=[extremes]"]))
+    assert "[2J" in str(error.value) and "\x1b" not in str(error.value)

@@ -4,6 +4,8 @@ from pathlib import Path
 
 from yaml_options import CONFIGS, ROOT
 
+from aeexp.app.tables import trained_for
+from aeexp.app.watch import readable
 from aeexp.files import read_yaml, write, write_yaml
 from aeexp.report.forms import markdown
 from aeexp.report.sweep import Report
@@ -48,6 +50,7 @@ def _section(folder: Path) -> str:
     there = [f"[{title}]({name}/{file})" for file, title in LINKS.items() if (folder / file).exists()]
     drawn = (folder / "table.png").exists() and not report.spec.published
     shown = [] if drawn else first
+    runs = f"{len({row['run'] for row in report.rows})} runs"
     notes = [f"![{report.spec.title}]({name}/table.png)"] if drawn else footnotes(first)
     text = markdown(report.spec.title, shown, [])
     parts = [
@@ -55,6 +58,7 @@ def _section(folder: Path) -> str:
         *notes,
         *report.notes,
         *report.troubles(),
-        f"`aeexp train table={name}`. More: {', '.join(there)}.",
+        f"`aeexp train table={name}`: {runs}, which trained for {readable(trained_for(folder / 'runs.csv'))} in all. "
+        f"More: {', '.join(there)}.",
     ]
     return "\n\n".join(parts)

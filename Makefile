@@ -30,6 +30,7 @@ bench: .venv/done
 	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python benchmarks/models.py
 	$(BIN)/python benchmarks/battery.py
+	$(BIN)/python benchmarks/scaling.py
 
 .venv/done: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

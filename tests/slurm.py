@@ -22,7 +22,7 @@ def start(script: str, task: str) -> None:
     facts |= {"ARRAY_JOB_ID": JOB, "ARRAY_TASK_ID": task} if task else {}
     environment = {**os.environ, **{f"SLURM_{name}": value for name, value in facts.items()}}
     with (HERE / "log").open("a") as log:
-        process = subprocess.Popen(["bash", script], env=environment, stdout=log, stderr=log)
+        process = subprocess.Popen(["bash", script], env=environment, stdout=log, stderr=log, process_group=0)
     (HERE / f"task_{task}").write_text(f"{process.pid} {script}")
 
 

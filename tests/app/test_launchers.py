@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,10 @@ def slurm(tmp_path):
     for name in ("sbatch", "srun", "scontrol", "sacct"):
         (tmp_path / "bin" / name).write_text(f"#!{sys.executable}\n" + (ROOT / "tests" / "slurm.py").read_text())
         (tmp_path / "bin" / name).chmod(0o755)
-    return tmp_path / "bin"
+    yield tmp_path / "bin"
+    for task in (tmp_path / "bin").glob("task_*"):
+        with suppress(ProcessLookupError):
+            os.killpg(int(task.read_text().split()[0]), signal.SIGKILL)
 
 
 def on_slurm(slurm, *words):

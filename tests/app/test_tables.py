@@ -23,11 +23,11 @@ def test_every_table_is_listed_with_its_runs_and_its_cost(monkeypatch, capsys):
 
 
 def test_a_table_of_ones_own_has_no_cost_yet(monkeypatch, capsys, tmp_path):
-    (tmp_path / "mine" / "configs" / "table").mkdir(parents=True)
-    (tmp_path / "mine" / "__init__.py").touch()
-    (tmp_path / "mine" / "configs" / "table" / "widths.yaml").write_text("table: {sweep: {seed: [0, 1, 2]}}")
+    (tmp_path / "widened" / "configs" / "table").mkdir(parents=True)
+    (tmp_path / "widened" / "__init__.py").touch()
+    (tmp_path / "widened" / "configs" / "table" / "widths.yaml").write_text("table: {sweep: {seed: [0, 1, 2]}}")
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setenv("AEEXP_PACKAGES", "mine")
+    monkeypatch.setenv("AEEXP_PACKAGES", "widened")
     assert listed(monkeypatch, capsys)["widths"].split() == ["widths", "3", "?", "3", "seed"]
 
 

@@ -4,7 +4,6 @@ from pathlib import Path
 
 from yaml_options import CONFIGS, ROOT
 
-from aeexp.app.tables import trained_for
 from aeexp.app.watch import readable
 from aeexp.files import read_yaml, write, write_yaml
 from aeexp.report.forms import markdown
@@ -58,7 +57,7 @@ def _section(folder: Path) -> str:
         *notes,
         *report.notes,
         *report.troubles(),
-        f"`aeexp train table={name}`: {runs}, which trained for {readable(trained_for(folder / 'runs.csv'))} in all. "
+        f"`aeexp train table={name}`: {runs}, which trained for {readable(report.seconds)} in all. "
         f"More: {', '.join(there)}.",
     ]
     return "\n\n".join(parts)

@@ -12,10 +12,12 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from hydra.core.utils import JobReturn, JobStatus
+from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
+
+from aeexp.app.jobs import failed, returned
 
 SECONDS = 1.0  # between two looks for the parent
 
@@ -57,11 +59,11 @@ def _side_by_side(jobs: list[list[str]], slots: int) -> list[JobReturn]:
         done = []
         for words, future in zip(jobs, waiting, strict=True):
             try:
-                done.append(_returned(future.result()))
+                done.append(returned(future.result()))
             except ProcessExpired:  # the worker is gone, with this run alone
                 done.append(_again(pool, train_point, words))
             except Exception as error:
-                done.append(_failed(error))
+                done.append(failed(error))
         return done
     except BaseException:
         pool.stop()
@@ -74,24 +76,16 @@ def _side_by_side(jobs: list[list[str]], slots: int) -> list[JobReturn]:
 def _again(pool: Any, function: Any, words: list[str]) -> JobReturn:
     """A run whose worker was lost goes on from its checkpoint, once."""
     try:
-        return _returned(pool.schedule(function, (words,)).result())
+        return returned(pool.schedule(function, (words,)).result())
     except Exception as error:
-        return _failed(error)
+        return failed(error)
 
 
 def _in_this_process(function: Any, words: list[str]) -> JobReturn:
     try:
-        return _returned(function(words))
+        return returned(function(words))
     except Exception as error:
-        return _failed(error)
-
-
-def _returned(numbers: dict[str, float]) -> JobReturn:
-    return JobReturn(status=JobStatus.COMPLETED, _return_value=numbers)
-
-
-def _failed(error: Exception) -> JobReturn:
-    return JobReturn(status=JobStatus.FAILED, _return_value=error)
+        return failed(error)
 
 
 def _begin(parent: int, path: list[str]) -> None:

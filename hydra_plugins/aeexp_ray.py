@@ -8,10 +8,12 @@ from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.singleton import Singleton
-from hydra.core.utils import JobReturn, JobStatus, run_job, setup_globals
+from hydra.core.utils import JobReturn, run_job, setup_globals
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
+
+from aeexp.app.jobs import failed
 
 
 class RayLauncher(Launcher):
@@ -62,4 +64,4 @@ def _result(ray: Any, task: Any) -> JobReturn:
     try:
         return ray.get(task)
     except ray.exceptions.RayError as error:  # the others are waited for
-        return JobReturn(status=JobStatus.FAILED, _return_value=error)
+        return failed(error)

@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra.core.utils import JobReturn, JobStatus
+from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
+
+from aeexp.app.jobs import failed, returned
 
 
 class SlurmLauncher(Launcher):
@@ -53,10 +55,10 @@ def _result(job: Any) -> JobReturn:
     from submitit.core.utils import UncompletedJobError
 
     try:
-        return JobReturn(status=JobStatus.COMPLETED, _return_value=job.result())
+        return returned(job.result())
     except UncompletedJobError:
         state = "is " + job.state.lower() if job.state in ("CANCELLED", "TIMEOUT", "PREEMPTED") else "was lost"
         reason = f"job {job.job_id} {state}: the same command goes on; it wrote {job.paths.stderr}"
-        return JobReturn(status=JobStatus.FAILED, _return_value=RuntimeError(reason))
+        return failed(RuntimeError(reason))
     except Exception as error:
-        return JobReturn(status=JobStatus.FAILED, _return_value=error)
+        return failed(error)

@@ -133,10 +133,11 @@ def _measured_with(run: Run, config: DictConfig) -> dict[str, Any]:
 
     Where the run lies decides where something is kept, and not what its configuration says.
     """
-    if not run.config:
+    values = run.config
+    if not values:
         raise UserError(f"{run.path / 'config.yaml'} is missing, without which nobody knows what the run was")
-    refuse_interpolations(run.config, str(run.path / "config.yaml"))
-    stored = OmegaConf.create({**run.config, "runs": str(run.root), "evaluation": {}})
+    refuse_interpolations(values, str(run.path / "config.yaml"))
+    stored = OmegaConf.create({**values, "runs": str(run.root), "evaluation": {}})
     if "cache" in stored.data.get("source", {}):
         stored.data.source.cache = str(run.root / ".decoded")
     stored.data.root = config.data.root or stored.data.root
@@ -165,8 +166,7 @@ def _command_line(name: str) -> tuple[list[str], set[str]]:
 def _runs(config: DictConfig) -> list[Run]:
     if OmegaConf.is_missing(config, "run"):
         raise UserError("say which run: run=<its directory>, or one that holds several")
-    folders = [path for path in directories(Path(config.run)) if (path / "results.json").exists()]
-    runs = [Run(path) for path in folders]
+    runs = [Run(path) for path in directories(Path(config.run)) if (path / "results.json").exists()]
     if not runs:
         raise UserError(f"run={config.run} holds no trained run: give the directory of one, or of a sweep, in `runs`")
     return runs

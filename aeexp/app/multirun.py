@@ -98,20 +98,20 @@ def checked(sweep: list[Point]) -> list[Point]:
 def writable(config: dict[str, Any]) -> Path:
     """The folder of a sweep's runs, made where it is not there. UserError where that cannot be."""
     folder = Path(config["runs"]) / config["sweep"]
+    probe = folder / f".{os.getpid()}"
     try:
         str(folder.resolve()).encode()
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(bytes(4096))  # a full disk takes a name, but no content
     except UnicodeEncodeError:
         raise UserError(f"runs={config['runs']} has letters that are not UTF-8; choose another with runs=") from None
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / f".{os.getpid()}").write_bytes(bytes(4096))  # a full disk takes a name, but no content
     except OSError as error:
         raise UserError(
             f"runs={config['runs']} cannot be written: {error.strerror}; choose another with runs="
         ) from None
     finally:
         with suppress(OSError):  # of a folder that is not there, or read-only
-            (folder / f".{os.getpid()}").unlink()
+            probe.unlink()
     return folder
 
 

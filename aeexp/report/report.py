@@ -66,6 +66,11 @@ class Report:
         seconds = [f"The seconds are of {places}."] if timed and places else []
         return [*self.spec.notes, *self.choices, *seconds, *sources, *self.repeated]
 
+    @property
+    def seconds(self) -> float:
+        """How long its runs trained, in all."""
+        return sum(row["value"] for row in self.rows if row["metric"] == "training/seconds")
+
     def troubles(self) -> list[str]:
         """What keeps the table from being complete: unfinished, failed and damaged runs."""
         runs = {row["run"]: row for row in self.rows}.values()

@@ -23,6 +23,8 @@ class Adadelta(torch.optim.Adadelta):
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         loss = None if closure is None else closure()
         for group in self.param_groups:
-            torch._foreach_div_([each.grad for each in group["params"] if each.grad is not None], self.divisor)
+            for weights in group["params"]:
+                if weights.grad is not None:
+                    weights.grad.div_(self.divisor)
         super().step()
         return loss

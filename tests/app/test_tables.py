@@ -5,7 +5,8 @@ import sys
 from conftest import ROOT
 
 from aeexp.app import packages
-from aeexp.app.tables import main, trained_for
+from aeexp.app.tables import main
+from aeexp.report.report import Report
 
 
 def listed(monkeypatch, capsys):
@@ -35,4 +36,4 @@ def test_the_cost_is_the_sum_over_the_runs():
     runs = ROOT / "results" / "vae_example" / "runs.csv"
     seconds = [line.split(",")[-1] for line in runs.read_text().splitlines() if ",training/seconds," in line]
     assert len(seconds) == 5
-    assert trained_for(runs) == sum(map(float, seconds))
+    assert Report(runs.parent).seconds == sum(map(float, seconds))

@@ -9,9 +9,10 @@ from typing import Any
 
 import torch
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
+from torch import nn
 
 from aeexp.app.build import build
-from aeexp.app.components import MODEL, make_data, make_task, outline, trainable
+from aeexp.app.components import MODEL, make_data, make_task, outline
 from aeexp.data.module import DataModule
 from aeexp.errors import UserError
 from aeexp.models.base import Autoencoder
@@ -68,13 +69,11 @@ def _check(text: str) -> None:
     config = json.loads(text)
     data = _checked_data(json.dumps(config["data"]))
     model = _model(json.dumps({name: config[name] for name in MODEL}), data.shape, data.scaling)
-    with torch.device("meta"):
-        task = make_task(config, model)
-        if trainable(model):
-            try:
-                task.configure_optimizers()
-            except (TypeError, ValueError) as error:
-                raise UserError(f"optimizer: {error}") from None
+    task = make_task(config, model)
+    try:
+        task.optimizer(iter([nn.Parameter(torch.zeros(1))]))  # the outline's weights are on no device that can train
+    except (TypeError, ValueError) as error:
+        raise UserError(f"optimizer: {error}") from None
     _check_trainer(json.dumps(config["trainer"]))
     for group in ("schedule", "evaluation"):
         for name, node in config[group].items():

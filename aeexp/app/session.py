@@ -4,6 +4,7 @@ import io
 import os
 import time
 from functools import partial
+from math import prod
 from typing import Any
 
 import pytorch_lightning as pl
@@ -49,18 +50,21 @@ def train(run: Run, config: dict[str, Any], alone: bool = True) -> None:
             "weights_of": duplicate.path.name if duplicate else None,
             # what the configuration may leave to the files, so that the model can be given away without them
             "data": {"shape": list(data.shape), "classes": data.classes, "peak": data.peak},
-            **_trained(run, task),
+            **_trained(run, task, data),
         }
         run.mark_trained(facts)
     measure(run, config, task, data, alone)
 
 
-def _trained(run: Run, task: Task) -> dict[str, Any]:
-    """How long it was trained, and val/<term> of its best epoch."""
+def _trained(run: Run, task: Task, data: DataModule) -> dict[str, Any]:
+    """How long it was trained, val/<term> of its best epoch, and the means over its last epoch, while the weights
+    moved: what a log of the training prints."""
     if not trainable(task.model):
         return {"best": {}, "epochs": 0}
     last = load(run.checkpoints / "last.ckpt")
     kept = last["callbacks"][Checkpoints.__qualname__]
+    if "recon" in kept.get("last", {}):
+        kept["last"]["recon_per_pixel"] = kept["last"]["recon"] / prod(data.shape)
     return {**kept, "epochs": last["epoch"] + 1}
 
 

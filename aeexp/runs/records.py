@@ -48,7 +48,7 @@ SCHEMAS: dict[str, Any] = {
     "config.yaml": {"choices": dict, "overrides": dict, "seed": int, "data": dict, "bottleneck": dict},
     "status.json": {"state": str},
     "results.json": {
-        "training": dict,
+        "training": {"last": {EVERY: _measured}},
         "protocols": [{"protocol": str, "settings": dict, "metrics": {EVERY: _measured}, "figures": [str]}],
     },
     "table.yaml": {
@@ -116,8 +116,10 @@ def metrics(results: dict[str, Any]) -> dict[str, float]:
 
 
 def training(results: dict[str, Any]) -> dict[str, float]:
-    """The numbers among the facts of the training, such as epochs and seconds, as `training/<fact>`."""
+    """The numbers among the facts of the training, such as epochs and seconds, as `training/<fact>`, and the means of
+    its last epoch, as `training/<term>`."""
     facts = results.get("training", {})
+    facts = {**facts.get("last", {}), **facts}
     return {f"training/{name}": float(value) for name, value in facts.items() if _number(value)}
 
 

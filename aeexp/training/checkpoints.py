@@ -24,6 +24,7 @@ class Checkpoints(Checkpoint):
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.best: dict[str, float] = {}  # val/<term> in the epoch with the least val/loss
+        self.last: dict[str, float] = {}  # <term>, its mean over the training examples of the last epoch
         self.seconds = 0.0  # of training and validation, without what a kill cost
         self.device = ""  # where it was trained
 
@@ -33,7 +34,9 @@ class Checkpoints(Checkpoint):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         self.seconds = time.perf_counter() - self.started
-        metrics = {name: value.item() for name, value in trainer.callback_metrics.items() if name.startswith("val/")}
+        numbers = {name: value.item() for name, value in trainer.callback_metrics.items()}
+        self.last = {name.removeprefix("train/"): value for name, value in numbers.items() if name.startswith("train/")}
+        metrics = {name: value for name, value in numbers.items() if name.startswith("val/")}
         if not metrics or metrics["val/loss"] < self.best.get("val/loss", float("inf")):
             self.best = metrics
             # the best first: a run that is killed between the two goes back an epoch, and finds it again
@@ -44,7 +47,7 @@ class Checkpoints(Checkpoint):
             trainer.save_checkpoint(self.folder / "last.ckpt")
 
     def state_dict(self) -> dict[str, Any]:
-        return {"best": self.best, "seconds": self.seconds, "device": self.device}
+        return {"best": self.best, "last": self.last, "seconds": self.seconds, "device": self.device}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.best, self.seconds = state["best"], state["seconds"]

@@ -42,8 +42,8 @@ class Task(pl.LightningModule):
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
         loss = self.model.loss(batch)
-        self.tally.add("train", len(batch.x), loss.means, loss.stats)
         total = loss.total
+        self.tally.add("train", len(batch.x), {**loss.means, "loss": total}, loss.stats)
         if not total.isfinite():
             self._refuse_not_finite(loss.means, f"step {self.global_step + 1}")
         return total

@@ -16,6 +16,7 @@ from composing import (
     made,
     options,
 )
+from conftest import same
 
 from aeexp.app.check import check
 from aeexp.app.components import make_model, trainable
@@ -89,6 +90,23 @@ class TestEveryKindAndPart:
                 assert model.reconstruct(*batch).isfinite().all()
         if trainable(task.model):
             loss.total.backward()
+
+    def test_one_kernel_for_all_weights_steps_as_the_plain_optimizer(self, words, batch):
+        task, _ = made(*words)
+        if not (trainable(task.model) and task.configure_optimizers().defaults.get("fused")):
+            return
+        weights = [*task.model.parameters()]
+        plain = [parameter.detach().clone().requires_grad_() for parameter in weights]
+        fused, unfused = task.configure_optimizers(), task.optimizer(plain, fused=False)
+        for _ in range(3):
+            fused.zero_grad()
+            task.model.loss(batch).total.backward()
+            for parameter, other in zip(weights, plain, strict=True):
+                other.grad = parameter.grad  # with its strides: where these are others, the kernel steps wrongly
+            fused.step()
+            unfused.step()
+        for parameter, other in zip(weights, plain, strict=True):
+            same(parameter, other)
 
     def test_loss_falls_on_one_batch(self, words, batch):
         task, _ = made(*words)

@@ -1,4 +1,5 @@
-"""hydra/launcher=processes: the runs of a sweep side by side, one process a slot, tasks handed out as slots get free.
+"""hydra/launcher=processes: the runs of a sweep side by side, one process a slot, tasks handed out as slots get free;
+hydra/launcher=vectorized: the same of groups of runs, each trained as one.
 
 A worker imports torch once and takes run after run. One that is killed or crashes costs its run alone, which is tried
 once more in a fresh worker; Ctrl-C ends them all, and a worker whose parent is gone ends by itself.
@@ -10,6 +11,8 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from functools import partial
+from itertools import chain
 from typing import Any
 
 from hydra.core.utils import JobReturn
@@ -23,21 +26,29 @@ SECONDS = 1.0  # between two looks for the parent
 
 
 class ProcessLauncher(Launcher):
-    """`jobs` runs at a time; null: as many as the machine has cores for runs of `threads` threads."""
+    """`jobs` runs at a time, or groups of `together` runs; null: as many as the machine has cores for `threads`."""
 
-    def __init__(self, jobs: int | None, threads: int) -> None:
-        self.jobs, self.threads = jobs, threads
+    def __init__(self, jobs: int | None, threads: int, together: int = 1) -> None:
+        self.jobs, self.threads, self.together = jobs, threads, together
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """A worker composes a run from its overrides, and needs nothing of Hydra's."""
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        from aeexp.app.cli import train_point  # here, because Hydra imports every plugin at every start
+        jobs = [list(words) for words in job_overrides]
+        places = self._groups(jobs)
+        slots = min(self.jobs or max(1, cores() // self.threads), len(places))
+        work = _one_after_another if slots == 1 else partial(_side_by_side, slots=slots)
+        done = dict(zip(chain(*places), chain(*work([[jobs[i] for i in group] for group in places])), strict=True))
+        return [done[i] for i in range(len(jobs))]
 
-        slots = min(self.jobs or max(1, cores() // self.threads), len(job_overrides))
-        if slots == 1:
-            return [_in_this_process(train_point, list(words)) for words in job_overrides]
-        return _side_by_side([list(words) for words in job_overrides], slots)
+    def _groups(self, jobs: list[list[str]]) -> list[list[int]]:
+        """The places of the jobs that one worker does, one after another or together."""
+        if self.together == 1:
+            return [[i] for i in range(len(jobs))]
+        from aeexp.app.together import groups  # here, because Hydra imports every plugin at every start
+
+        return groups(jobs, self.together)
 
 
 def cores() -> int:
@@ -45,25 +56,23 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _side_by_side(jobs: list[list[str]], slots: int) -> list[JobReturn]:
+def _side_by_side(groups: list[list[list[str]]], slots: int) -> list[list[JobReturn]]:
     from pebble import ProcessExpired, ProcessPool
 
-    from aeexp.app.cli import train_point
+    from aeexp.app.cli import train_points
 
     # spawned, not forked: a fork of a process that runs threads, or that has used a GPU, is not safe
     pool = ProcessPool(
         slots, initializer=_begin, initargs=(os.getpid(), sys.path), context=multiprocessing.get_context("spawn")
     )
     try:
-        waiting = [pool.schedule(train_point, (words,)) for words in jobs]
+        waiting = [pool.schedule(train_points, (group,)) for group in groups]
         done = []
-        for words, future in zip(jobs, waiting, strict=True):
+        for group, future in zip(groups, waiting, strict=True):
             try:
-                done.append(returned(future.result()))
-            except ProcessExpired:  # the worker is gone, with this run alone
-                done.append(_again(pool, train_point, words))
-            except Exception as error:
-                done.append(failed(error))
+                done.append(_returned(future.result()))
+            except ProcessExpired:  # the worker is gone, with this group alone
+                done.append(_again(pool, group))
         return done
     except BaseException:
         pool.stop()
@@ -73,19 +82,24 @@ def _side_by_side(jobs: list[list[str]], slots: int) -> list[JobReturn]:
         pool.join()
 
 
-def _again(pool: Any, function: Any, words: list[str]) -> JobReturn:
-    """A run whose worker was lost goes on from its checkpoint, once."""
+def _again(pool: Any, group: list[list[str]]) -> list[JobReturn]:
+    """Runs whose worker was lost go on from their checkpoints, once."""
+    from aeexp.app.cli import train_points
+
     try:
-        return returned(pool.schedule(function, (words,)).result())
+        return _returned(pool.schedule(train_points, (group,)).result())
     except Exception as error:
-        return failed(error)
+        return [failed(error)] * len(group)
 
 
-def _in_this_process(function: Any, words: list[str]) -> JobReturn:
-    try:
-        return returned(function(words))
-    except Exception as error:
-        return failed(error)
+def _one_after_another(groups: list[list[list[str]]]) -> list[list[JobReturn]]:
+    from aeexp.app.cli import train_points
+
+    return [_returned(train_points(group)) for group in groups]
+
+
+def _returned(outcomes: list[dict[str, float] | Exception]) -> list[JobReturn]:
+    return [failed(each) if isinstance(each, Exception) else returned(each) for each in outcomes]
 
 
 def _begin(parent: int, path: list[str]) -> None:

@@ -72,6 +72,21 @@ def train_point(overrides: list[str]) -> dict[str, float]:
     return train_one(point.config, alone=False)
 
 
+def train_points(jobs: list[list[str]]) -> list[dict[str, float] | Exception]:
+    """What came of each of these runs of a sweep; several are trained together, as far as that can be."""
+    if len(jobs) > 1:
+        from aeexp.app.together import train_together
+
+        train_together(jobs)
+    outcomes: list[dict[str, float] | Exception] = []
+    for words in jobs:
+        try:
+            outcomes.append(train_point(words))
+        except Exception as error:
+            outcomes.append(error)
+    return outcomes
+
+
 def train_one(values: dict[str, Any], alone: bool = True) -> dict[str, float]:
     """Trains and measures. A run keeps its own failure in its status; what could not be kept there is raised."""
     from aeexp import report

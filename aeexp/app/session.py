@@ -37,7 +37,7 @@ def train(run: Run, config: dict[str, Any], alone: bool = True) -> None:
     `alone`: not in a sweep, which has a line for each of its runs, so that none of an epoch is printed.
     """
     torch.manual_seed(config["seed"])
-    task, data = _wired(config, config["threads"])
+    task, data = wired(config, config["threads"])
     discard_damaged(run, config)
     if not run.trained or not (run.checkpoints / f"{config['checkpoint']}.ckpt").exists():
         duplicate = duplicate_of(run)  # another row of the table, which is only measured otherwise
@@ -71,33 +71,22 @@ def _trained(run: Run, task: Task, data: DataModule) -> dict[str, Any]:
 def evaluate(run: Run, config: dict[str, Any], threads: int) -> None:
     """Measures what is not measured of a trained run."""
     refuse_links(run.path)
-    task, data = _wired(config, threads)
+    task, data = wired(config, threads)
     data.check_content()
     measure(run, config, task, data, True)
 
 
 def fit(run: Run, config: dict[str, Any], task: Task, data: DataModule, shown: pl.Callback) -> None:
     """Goes on from the last checkpoint, where there is one. KeyboardInterrupt where Ctrl-C ended it."""
-    last = run.checkpoints / "last.ckpt"
     schedule = [*build(config["schedule"], "schedule").values()]
-    if not last.exists() and not config["force"] and all(getattr(each, "any_length", False) for each in schedule):
-        shorter = take_over_shorter(run, config)
-        if shorter:
-            print(f"{run.path} takes over what {shorter.path.name} has learned", flush=True)
-            discard_damaged(run, config)
-    if not last.exists():
-        task.model.initialize(data.train.batches(BATCH))
+    stored = begin(run, config, task, data, schedule)
     if not trainable(task.model):
         write(run.checkpoints / f"{config['checkpoint']}.ckpt", packed({"state_dict": task.state_dict()}))
         return
-    stored = load(last) if last.exists() else {"global_step": 0}
-    if last.exists():
-        print(f"{run.path} goes on from epoch {stored['epoch'] + 1}", flush=True)
-    events.truncate(run.path, stored["global_step"])  # away with what was shown of epochs that come again
     train_task(
         partial(build, config["trainer"], "trainer"),
         task,
-        last if last.exists() else None,
+        run.checkpoints / "last.ckpt" if stored else None,
         {"datamodule": data},
         logger=RunLogger(run.path),
         callbacks=[
@@ -110,6 +99,26 @@ def fit(run: Run, config: dict[str, Any], task: Task, data: DataModule, shown: p
         enable_progress_bar=False,
         plugins=[WholeFiles()],
     )
+
+
+def begin(
+    run: Run, config: dict[str, Any], task: Task, data: DataModule, schedule: list[pl.Callback]
+) -> dict[str, Any] | None:
+    """The checkpoint that a training goes on from, its own or a shorter run's. None where it starts: the model is
+    fitted to what it does not learn."""
+    last = run.checkpoints / "last.ckpt"
+    if not last.exists() and not config["force"] and all(getattr(each, "any_length", False) for each in schedule):
+        shorter = take_over_shorter(run, config)
+        if shorter:
+            print(f"{run.path} takes over what {shorter.path.name} has learned", flush=True)
+            discard_damaged(run, config)
+    stored = load(last) if last.exists() else None
+    if stored:
+        print(f"{run.path} goes on from epoch {stored['epoch'] + 1}", flush=True)
+    else:
+        task.model.initialize(data.train.batches(BATCH))
+    events.truncate(run.path, stored["global_step"] if stored else 0)  # away with what was shown of epochs to come
+    return stored
 
 
 def measure(run: Run, config: dict[str, Any], task: Task, data: DataModule, says: bool) -> None:
@@ -148,8 +157,8 @@ def measure(run: Run, config: dict[str, Any], task: Task, data: DataModule, says
         run.add(entry, facts)
 
 
-def _wired(config: dict[str, Any], threads: int) -> tuple[Task, DataModule]:
-    """The data, loaded and split, and the task for it."""
+def wired(config: dict[str, Any], threads: int) -> tuple[Task, DataModule]:
+    """The task of a configuration and its data, loaded and split."""
     quiet()
     torch.set_num_threads(threads)
     os.environ["OMP_NUM_THREADS"] = str(threads)  # of the processes that a strategy starts

@@ -164,6 +164,19 @@ class Run:
     @contextmanager
     def working(self, config: dict[str, Any]) -> Iterator[None]:
         """Keeps other processes off the run, and its status true. Raises Locked where another process has it."""
+        started = time.perf_counter()
+        with self.begun(config) as begun:
+            try:
+                yield
+            except BaseException as error:
+                with suppress(OSError):  # a status that cannot be written does not hide why the run ended
+                    self._end({**failure(error), **begun}, started)
+                raise
+            self._end({"state": "completed", **begun}, started)
+
+    @contextmanager
+    def begun(self, config: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """As `working`, but what follows ends it; gives what a status has from its begin on."""
         self.path.mkdir(parents=True, exist_ok=True)
         try:
             lock = FileLock(self.path / LOCK, blocking=False).acquire()
@@ -178,14 +191,7 @@ class Run:
             begun = {"started": _now(), "host": platform.node(), "process": os.getpid(), **environment()}
             write_yaml(self.path / "config.yaml", config)
             write_json(self.path / "status.json", {"state": "running", **begun})
-            started = time.perf_counter()
-            try:
-                yield
-            except BaseException as error:
-                with suppress(OSError):  # a status that cannot be written does not hide why the run ended
-                    self._end({**failure(error), **begun}, started)
-                raise
-            self._end({"state": "completed", **begun}, started)
+            yield begun
 
     def _end(self, status: dict[str, Any], started: float) -> None:
         took = {"ended": _now(), "duration": time.perf_counter() - started, "peak_memory": peak_memory()}

@@ -34,7 +34,10 @@ class Checkpoints(Checkpoint):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         self.seconds = time.perf_counter() - self.started
-        numbers = {name: value.item() for name, value in trainer.callback_metrics.items()}
+        self.keep(trainer, {name: value.item() for name, value in trainer.callback_metrics.items()})
+
+    def keep(self, trainer: pl.Trainer, numbers: dict[str, float]) -> None:
+        """The epoch that has ended, with its curves' numbers."""
         self.last = {name.removeprefix("train/"): value for name, value in numbers.items() if name.startswith("train/")}
         metrics = {name: value for name, value in numbers.items() if name.startswith("val/")}
         if not metrics or metrics["val/loss"] < self.best.get("val/loss", float("inf")):

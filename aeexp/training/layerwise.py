@@ -12,6 +12,8 @@ class Layerwise(pl.Callback):
     The epoch alone decides, so that a resumed run continues with the stage in which it was interrupted.
     """
 
+    shared = True  # by runs that are trained together: what it does depends on the step alone
+
     def __init__(self, epochs: int) -> None:
         if epochs < 0:
             raise UserError(f"schedule.layerwise.epochs={epochs} is how long each layer is trained: choose at least 0")

@@ -24,6 +24,7 @@ class LearningRate(pl.Callback, ABC):
     """`warmup` is the fraction of all steps in which the rate grows."""
 
     by_epoch: bool = False  # whether the factor depends on the epochs so far, and not on how many there are
+    shared: bool = True  # by runs that are trained together: the factor depends on the step alone
 
     def __init__(self, warmup: float) -> None:
         if not 0 <= warmup < 1:
@@ -95,7 +96,7 @@ class OneCycle(LearningRate):
 
 
 class Plateau(LearningRate):
-    by_epoch = True
+    by_epoch, shared = True, False
 
     def __init__(self, warmup: float, monitor: str, patience: int, gamma: float) -> None:
         super().__init__(warmup)

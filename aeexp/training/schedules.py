@@ -1,8 +1,10 @@
 """What changes while a model is trained: numbers of it that move, and when the training ends."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytorch_lightning as pl
+from torch import Tensor
 
 from aeexp.errors import UserError
 from aeexp.training.task import Task
@@ -16,6 +18,8 @@ class Warmup(pl.Callback):
     losses of two epochs comparable, and with them the choice of the best checkpoint.
     """
 
+    shared = True  # by runs that are trained together: what it does depends on the step alone
+
     def __init__(self, number: str, start: float, fraction: float) -> None:
         """`number` is the path of an attribute of the model, such as code.beta."""
         if not 0 < fraction <= 1:
@@ -26,9 +30,8 @@ class Warmup(pl.Callback):
 
     def on_fit_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """UserError where the model has no such number."""
-        assert isinstance(module, Task)
         path, _, self.name = self.number.rpartition(".")
-        self.owner: Any = module.model
+        self.owner: Any = module.model  # of a Task, or of a group of them
         for name in path.split(".") if path else ():
             self.owner = getattr(self.owner, name, None)
         end = getattr(self.owner, self.name, None)
@@ -67,6 +70,14 @@ class EarlyStopping(pl.callbacks.EarlyStopping):
         if patience < 1:
             raise UserError(f"schedule: patience={patience} is how many epochs may bring no fall: choose at least 1")
         super().__init__(monitor, min_delta, patience)
+
+    def stops(self, trainer: pl.Trainer, means: Mapping[str, Tensor]) -> bool:
+        """Whether a run that is trained together with others ends with this epoch, of which `means` are the curves."""
+        self._validate_condition_metric({**means})
+        stops, self.stopping_reason_message = self._evaluate_stopping_criteria(means[self.monitor])
+        if stops:
+            self.stopped_epoch = trainer.current_epoch
+        return stops
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         trainer.should_stop = self.wait_count >= self.patience

@@ -30,7 +30,7 @@ class Task(pl.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         # noise depends on the seed, the epoch and the process alone: a resumed run draws what it would have drawn
-        torch.manual_seed(self.seed * 1_000_003 + self.current_epoch + 1_000_000_007 * self.global_rank)
+        torch.manual_seed(noise_seed(self.seed, self.current_epoch, self.global_rank))
 
     def __setattr__(self, name: str, value: Any) -> None:
         # Lightning notes each running hook here, forty times a step; nn.Module's search for a parameter in it costs
@@ -41,12 +41,16 @@ class Task(pl.LightningModule):
             super().__setattr__(name, value)
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
+        means = self.objective(batch)
+        self.tally.add("train", len(batch.x), means)
+        if not means["loss"].isfinite():
+            self._refuse_not_finite(means, f"step {self.global_step + 1}")
+        return means["loss"]
+
+    def objective(self, batch: Batch) -> dict[str, Tensor]:
+        """The mean over a batch of each term, of `loss`, which is minimised, and of each statistic."""
         loss = self.model.loss(batch)
-        total = loss.total
-        self.tally.add("train", len(batch.x), {**loss.means, "loss": total}, loss.stats)
-        if not total.isfinite():
-            self._refuse_not_finite(loss.means, f"step {self.global_step + 1}")
-        return total
+        return self.tally.averaged({**loss.means, "loss": loss.total}, loss.stats)
 
     def on_validation_epoch_start(self) -> None:
         # the objective as it is trained, with the same noise in every epoch: the losses of two epochs can be compared
@@ -55,17 +59,21 @@ class Task(pl.LightningModule):
         torch.manual_seed(self.seed)
 
     def validation_step(self, batch: Batch, _: int) -> None:
+        self.tally.add("val", len(batch.x), self.measured(batch))
+
+    def measured(self, batch: Batch) -> dict[str, Tensor]:
+        """As `objective`, with the loss on uncorrupted examples and the squared error of reconstructions."""
         loss = self.model.loss(batch)
         clean = loss if self.model.corruption.identity else self.model.clean_loss(batch)
         error = (self.model.reconstruct(batch.x, batch.y) - batch.x).square().flatten(1).sum(1)
         values = {**loss.means, "loss": loss.total, "clean_loss": clean.total, "squared_error": error}
-        self.tally.add("val", len(batch.x), values, loss.stats)
-        self.objective = [*values]
+        self.finite = [*values]
+        return self.tally.averaged(values, loss.stats)
 
     def on_validation_epoch_end(self) -> None:
         self.training_noise.__exit__(None, None, None)
         means = self._log("val")
-        self._refuse_not_finite({name: means[f"val/{name}"] for name in self.objective}, "validation")
+        self._refuse_not_finite({name: means[f"val/{name}"] for name in self.finite}, "validation")
         if isinstance(self.logger, TensorBoardLogger) and self.trainer.is_global_zero:
             for name in (name for name, value in means.items() if value.dim()):
                 self.logger.experiment.add_histogram(name, means[name], self.global_step - 1)  # as Lightning counts
@@ -90,6 +98,11 @@ class Task(pl.LightningModule):
                 )
 
 
+def noise_seed(seed: int, epoch: int, rank: int = 0) -> int:
+    """Of the noise of a training epoch, in one of several processes."""
+    return seed * 1_000_003 + epoch + 1_000_000_007 * rank
+
+
 class Tally:
     """Means of named values over the examples of an epoch, and the statistics that are functions of such means."""
 
@@ -98,33 +111,45 @@ class Tally:
         self.counts: dict[str, int] = defaultdict(int)
         self.summaries: dict[str, Callable[[Tensor], dict[str, Tensor]]] = {}
 
-    def add(self, stage: str, n: int, *values: Mapping[str, Tensor | EpochStatistic]) -> None:
-        """Each value is a mean over n examples, or has one entry an example. UserError where two have one name."""
-        self.counts[stage] += n
-        sums, names = self.sums[stage], set[str]()
+    def averaged(self, *values: Mapping[str, Tensor | EpochStatistic]) -> dict[str, Tensor]:
+        """Each value is a mean over a batch, or becomes one. UserError where two have one name."""
+        means: dict[str, Tensor] = {}
         for group in values:
-            _refuse_same_names(names, group)
-            names |= {*group}
+            _refuse_same_names(means, group)
             for name, value in group.items():
                 if isinstance(value, EpochStatistic):
                     self.summaries[name] = value.summarize
-                    mean = value.per_example.detach().mean(0)
+                    means[name] = value.per_example.detach().mean(0)
                 else:
-                    mean = value.detach()
-                    mean = mean.mean() if mean.dim() else mean
-                if name not in sums:
-                    sums[name] = torch.zeros_like(mean)
-                sums[name].add_(mean, alpha=n)
+                    means[name] = value.mean() if value.dim() else value
+        return means
 
-    def means(self, stage: str) -> dict[str, Tensor]:
-        """`<stage>/<name>`; the sums start again."""
-        n, named = self.counts.pop(stage), dict[str, Tensor]()
-        for name, total in self.sums.pop(stage).items():
-            mean = total / n
+    def add(self, stage: str, n: int, means: Mapping[str, Tensor]) -> None:
+        """Means over n examples."""
+        self.counts[stage] += n
+        sums = self.sums[stage]
+        for name, mean in means.items():
+            if name not in sums:
+                sums[name] = torch.zeros_like(mean, requires_grad=False)
+            sums[name].add_(mean.detach(), alpha=n)
+
+    def taken(self, stage: str) -> dict[str, Tensor]:
+        """The mean of each name over all examples; the sums start again."""
+        n = self.counts.pop(stage)
+        return {name: total / n for name, total in self.sums.pop(stage).items()}
+
+    def summarized(self, stage: str, means: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """`<stage>/<name>`: the means, and what is a function of them."""
+        named: dict[str, Tensor] = {}
+        for name, mean in means.items():
             values = self.summaries[name](mean) if name in self.summaries else {name: mean}
             _refuse_same_names(named, values)
             named |= values
         return {f"{stage}/{name}": value for name, value in named.items()}
+
+    def means(self, stage: str) -> dict[str, Tensor]:
+        """As `summarized`, of all examples; the sums start again."""
+        return self.summarized(stage, self.taken(stage))
 
 
 def _refuse_same_names(terms: Iterable[str], statistics: Iterable[str]) -> None:

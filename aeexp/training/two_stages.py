@@ -12,6 +12,8 @@ class TwoStages(pl.Callback):
     The epoch alone decides, so that a resumed run continues in the stage in which it was interrupted.
     """
 
+    shared = True  # by runs that are trained together: what it does depends on the step alone
+
     def __init__(self, fraction: float) -> None:
         if not 0 < fraction < 1:
             raise UserError(

@@ -1,0 +1,132 @@
+"""Runs that differ in their seeds alone, trained as one; what cannot be trained so is trained alone."""
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import partial
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+
+from aeexp.app.build import build
+from aeexp.app.components import trainable
+from aeexp.app.session import begin, wired
+from aeexp.app.sweep import Point, points
+from aeexp.app.weights import discard_damaged
+from aeexp.runs.failures import sentence
+from aeexp.runs.identity import identity, identity_text
+from aeexp.runs.related import duplicate
+from aeexp.runs.run import Locked
+from aeexp.training.adadelta import Adadelta
+from aeexp.training.fit import fit
+from aeexp.training.group import GroupFiles, GroupTask, Keeper, Member, together
+from aeexp.training.schedules import EarlyStopping
+from aeexp.training.trial import NotTogether, refuse_unequal
+
+ELEMENTWISE = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD, torch.optim.RMSprop, Adadelta)
+
+
+def groups(jobs: Sequence[list[str]], most: int) -> list[list[int]]:
+    """The places of the jobs whose runs differ in their seeds alone, at most `most` in a group, in order."""
+    alike: dict[str, list[int]] = defaultdict(list)
+    for place, words in enumerate(jobs):
+        (point,) = points("train", words)
+        alike[_seedless(point.config)].append(place)
+    return [places[i : i + most] for places in alike.values() for i in range(0, len(places), most)]
+
+
+def train_together(jobs: Sequence[list[str]]) -> None:
+    """Trains these runs up to their last epochs, but does not finish them: they are left as if they had been killed
+    then. Says why, where that cannot be."""
+    todo = {identity(point.config): point for words in jobs for point in points("train", words) if _untrained(point)}
+    with ExitStack() as held:
+        mine = []
+        for point in todo.values():
+            try:
+                held.enter_context(point.run.begun(point.config))
+                mine.append(point)
+            except Locked:
+                pass  # which its own turn says
+        try:
+            _train(mine)
+        except NotTogether as reason:
+            print(f"{len(mine)} runs are trained one after another: {reason}", flush=True)
+        except Exception as error:  # which the run that it is about meets again by itself
+            print(f"{len(mine)} runs are trained one after another: {sentence(error)}", flush=True)
+
+
+def _untrained(point: Point) -> bool:
+    return not (point.run.trained or point.config["force"] or duplicate(point.run))
+
+
+def _train(some: list[Point]) -> None:
+    if len(some) < 2:
+        return
+    config = some[0].config
+    _refuse(config)
+    by_epoch: dict[int, list[Member]] = defaultdict(list)
+    for point in some:
+        member = _member(point)
+        if not trainable(member.task.model):
+            return
+        by_epoch[member.stored["epoch"] if member.stored else -1].append(member)
+    for members in by_epoch.values():
+        if len(members) > 1:
+            _fit(members, config, some[0])
+
+
+def _member(point: Point) -> Member:
+    config = point.config
+    torch.manual_seed(config["seed"])
+    task, data = wired(config, config["threads"])
+    discard_damaged(point.run, config)
+    schedule = build(config["schedule"], "schedule")
+    stored = begin(point.run, config, task, data, [*schedule.values()])
+    stopping = [each for each in schedule.values() if isinstance(each, EarlyStopping)]
+    return Member(task, data, point.run.path, stored, stopping[0] if stopping else None)
+
+
+def _fit(members: list[Member], config: dict[str, Any], first: Point) -> None:
+    train = together([member.data.train_dataloader() for member in members])
+    val = together([member.data.val_dataloader() for member in members])
+    task = GroupTask(members)
+    refuse_unequal(task.models, [member.task for member in members], next(iter(train)))
+    shared = [each for each in build(config["schedule"], "schedule").values() if not isinstance(each, EarlyStopping)]
+    print(f"{len(members)} runs are trained together, as {first.run.path.name} and its like", flush=True)
+    fit(
+        partial(build, config["trainer"], "trainer"),
+        task,
+        first.run.checkpoints / "last.ckpt" if members[0].stored else None,
+        {"train_dataloaders": train, "val_dataloaders": val},
+        logger=False,
+        callbacks=[Keeper(), *shared],
+        enable_progress_bar=False,
+        plugins=[GroupFiles(members)],
+    )
+
+
+def _refuse(config: dict[str, Any]) -> None:
+    """NotTogether where a part of the configuration looks at all weights at once, or keeps a state for each run."""
+    trainer, data = config["trainer"], config["data"]
+    if trainer.get("devices", 1) != 1 or trainer.get("gradient_clip_val") is not None:
+        raise NotTogether("trainer.devices and trainer.gradient_clip_val are of one model")
+    if data.get("binarize") == "dynamic":
+        raise NotTogether("data.binarize=dynamic draws outside of the model")
+    optimizer = build(config["optimizer"], "optimizer")
+    if getattr(optimizer, "func", None) not in ELEMENTWISE:
+        raise NotTogether("the optimizer is not known to move each weight by its own gradient alone")
+    for name, callback in build(config["schedule"], "schedule").items():
+        if not (isinstance(callback, EarlyStopping) or getattr(callback, "shared", False)):
+            raise NotTogether(f"schedule={name} keeps a state of each run")
+
+
+def _seedless(config: dict[str, Any]) -> str:
+    return json.dumps(_with_seed_zero(json.loads(identity_text(config)), config["seed"]), sort_keys=True)
+
+
+def _with_seed_zero(node: Any, seed: int, name: str = "") -> Any:
+    if isinstance(node, dict):
+        return {key: _with_seed_zero(value, seed, key) for key, value in node.items()}
+    return 0 if name.rpartition("_")[2] == "seed" and node == seed else node

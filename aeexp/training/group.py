@@ -1,0 +1,227 @@
+"""Many runs trained as one: each has its own weights, examples, order, noise, checkpoints and curves, as if alone."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Checkpoint
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from aeexp.data.examples import Examples, Shuffled, loader
+from aeexp.data.module import DataModule
+from aeexp.models.base import Autoencoder
+from aeexp.training.checkpoints import Checkpoints, WholeFiles, name_of
+from aeexp.training.logger import ReconstructionGrid, RunLogger
+from aeexp.training.schedules import EarlyStopping
+from aeexp.training.task import Task, noise_seed
+from aeexp.training.vectorized import Vectorized
+from aeexp.types import Batch
+
+
+@dataclass
+class Member:
+    """One run of a group."""
+
+    task: Task
+    data: DataModule
+    folder: Path
+    stored: dict[str, Any] | None  # the checkpoint from which it goes on
+    stopping: EarlyStopping | None
+    over: bool = False  # it stopped early, or became infinite and goes on alone, from its last checkpoint
+    means: dict[str, Tensor] = field(default_factory=dict)  # of the epoch, by the names of curves
+
+    def __post_init__(self) -> None:
+        self.checkpoints = Checkpoints(self.folder / "checkpoints")
+        self.logger, self.grid = RunLogger(self.folder), ReconstructionGrid(self.data)
+        if self.stored:
+            self.task.load_state_dict(self.stored["state_dict"])
+        for callback in self.stateful if self.stored else ():
+            callback.load_state_dict(self.stored["callbacks"][callback.state_key])
+
+    @property
+    def stateful(self) -> list[pl.Callback]:
+        return [self.checkpoints, *([self.stopping] if self.stopping else [])]
+
+
+class GroupTask(pl.LightningModule):
+    """The steps of all members. One that is over is computed on, but nothing of it is kept."""
+
+    strict_loading = False  # the members have the weights
+
+    def __init__(self, members: list[Member]) -> None:
+        super().__init__()
+        self.members, self.turn, self.tally = members, members[0], members[0].task.tally
+        self.models = Vectorized([member.task.model for member in members])
+        self.weights = torch.nn.ParameterList(self.models.weights)
+
+    @property
+    def model(self) -> Autoencoder:
+        """The one that computes for all, whose numbers a schedule moves."""
+        return self.models.template
+
+    def configure_optimizers(self) -> Optimizer:
+        return self.members[0].task.optimizer(iter(self.weights))
+
+    def on_train_epoch_start(self) -> None:
+        self.model.train()
+        self.began = time.perf_counter()
+        self.infinite = torch.zeros(len(self.members), dtype=torch.bool, device=self.device)
+        self.generators = self._generators([noise_seed(m.task.seed, self.current_epoch) for m in self.members])
+
+    def training_step(self, batch: Batch, _: int) -> Tensor:
+        means = self.models(self.members[0].task.objective, batch, self.generators)
+        self._add("train", batch, means)
+        return means["loss"].sum()  # a sum, so that the gradient of each run is its own
+
+    def on_validation_epoch_start(self) -> None:
+        self.training_noise, self.generators = self.generators, self._generators([m.task.seed for m in self.members])
+        for member in self.members:
+            member.task.model.eval()
+
+    def validation_step(self, batch: Batch, _: int) -> None:
+        self._add("val", batch, self.models(self.members[0].task.measured, batch, self.generators))
+
+    def on_validation_epoch_end(self) -> None:
+        self.generators = self.training_noise
+        self._take("val")
+
+    def on_train_epoch_end(self) -> None:
+        self._take("train")
+        for member, infinite in zip(self.members, self.infinite.tolist(), strict=True):
+            member.over |= infinite
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """What Lightning keeps of the group, as of the member whose turn it is, alone."""
+        i = self.members.index(self.turn)
+        checkpoint["state_dict"] = {name: value.clone() for name, value in self.turn.task.state_dict().items()}
+        checkpoint["optimizer_states"] = [_split(state, i) for state in checkpoint["optimizer_states"]]
+        checkpoint["callbacks"] |= {callback.state_key: callback.state_dict() for callback in self.turn.stateful}
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        return self.members[0].data.transfer_batch_to_device(batch, device, dataloader_idx)
+
+    def _add(self, stage: str, batch: Batch, means: dict[str, Tensor]) -> None:
+        self.tally.add(stage, batch.x.shape[1], means)
+        self.infinite |= ~means["loss"].detach().isfinite()  # read once an epoch: a GPU does not wait for it
+
+    def _take(self, stage: str) -> None:
+        means = self.tally.taken(stage)
+        for i, member in enumerate(self.members):
+            member.means |= self.tally.summarized(stage, {name: mean[i] for name, mean in means.items()})
+
+    def _generators(self, seeds: list[int]) -> list[torch.Generator]:
+        return [torch.Generator(self.device).manual_seed(seed) for seed in seeds]
+
+
+class Keeper(Checkpoint):
+    """After each epoch the curves and the checkpoints of every member that is not over."""
+
+    def on_fit_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        assert isinstance(module, GroupTask)
+        module.models.share(module.device)  # to which Lightning has moved the weights
+        for member in module.members:
+            member.task.to(module.device)
+            member.checkpoints.device = f"{name_of(module.device)}, {len(module.members)} runs together"
+
+    def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        assert isinstance(module, GroupTask)
+        step = trainer.global_step - 1
+        for member in module.members:
+            board = member.logger.experiment
+            board.add_image("reconstructions", member.grid.grid(member.task), step)
+            for name, values in member.means.items():
+                if values.dim():
+                    board.add_histogram(name, values, step)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        assert isinstance(module, GroupTask)
+        scheduled = {name: value for name, value in trainer.callback_metrics.items() if name.startswith("train/")}
+        took = (time.perf_counter() - module.began) / len(module.members)
+        for member in module.members:
+            if member.over:
+                continue
+            numbers = {name: value.item() for name, value in {**member.means, **scheduled}.items() if not value.dim()}
+            member.logger.log_metrics(numbers, trainer.global_step - 1)
+            member.logger.experiment.flush()
+            stops = member.stopping is not None and member.stopping.stops(trainer, member.means)
+            member.checkpoints.seconds += took
+            module.turn = member
+            member.checkpoints.keep(trainer, numbers)
+            member.over = stops
+        trainer.should_stop = all(member.over for member in module.members)
+
+
+class GroupFiles(WholeFiles):
+    """Reads the checkpoints of all members as one of the group."""
+
+    def __init__(self, members: list[Member]) -> None:
+        self.stored = [member.stored for member in members]
+
+    def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
+        first = self.stored[0]
+        states = [stored["optimizer_states"][0] for stored in self.stored]
+        return {**first, "state_dict": {}, "callbacks": {}, "optimizer_states": [_merged(states)]}
+
+
+class _Together(Dataset[Batch]):
+    """One batch of each part, x (n, B, *shape) and y (n, B)."""
+
+    def __init__(self, parts: list[Examples]) -> None:
+        self.parts = parts
+
+    def __getitem__(self, positions: tuple[Tensor, ...]) -> Batch:
+        batches = [part[index] for part, index in zip(self.parts, positions, strict=True)]
+        return Batch(torch.stack([batch.x for batch in batches]), torch.stack([batch.y for batch in batches]))
+
+
+class _Zipped(Sampler[Any]):
+    def __init__(self, samplers: list[Any]) -> None:
+        self.samplers = samplers
+
+    def set_epoch(self, epoch: int) -> None:
+        for sampler in self.samplers:
+            if isinstance(sampler, Shuffled):
+                sampler.set_epoch(epoch)
+
+    def __len__(self) -> int:
+        return len(self.samplers[0])
+
+    def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
+        return zip(*self.samplers, strict=True)
+
+
+def together(loaders: list[DataLoader[Batch]]) -> DataLoader[Batch]:
+    """The loaders of several runs as one that gives a batch of each, stacked."""
+    return loader(_Together([each.dataset for each in loaders]), _Zipped([each.sampler for each in loaders]))
+
+
+def _split(state: dict[str, Any], i: int) -> dict[str, Any]:
+    """An optimizer's state of stacked weights as that of the i-th model's weights."""
+    one = {
+        key: {name: value[i].clone() if _stacked(name, value) else value for name, value in moments.items()}
+        for key, moments in state["state"].items()
+    }
+    return {**state, "state": one}
+
+
+def _merged(states: list[dict[str, Any]]) -> dict[str, Any]:
+    first = states[0]
+    all_ = {
+        key: {
+            name: torch.stack([state["state"][key][name] for state in states]) if _stacked(name, value) else value
+            for name, value in moments.items()
+        }
+        for key, moments in first["state"].items()
+    }
+    return {**first, "state": all_}
+
+
+def _stacked(name: str, value: Any) -> bool:
+    """Whether there is one for each model: all have taken as many steps."""
+    return isinstance(value, Tensor) and name != "step"

@@ -1,0 +1,90 @@
+"""Whether runs compute the same together as each would alone: tried on their first batches, before they are trained."""
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from aeexp.training.task import Task
+from aeexp.training.vectorized import Vectorized
+from aeexp.types import Batch
+
+TOLERANCE = 1e-3  # of the largest value of a tensor: sums of floats in another order
+
+
+class NotTogether(Exception):
+    """Why these runs cannot be trained as one."""
+
+
+def refuse_unequal(models: Vectorized, tasks: list[Task], batch: Batch) -> None:
+    """NotTogether where a loss, a gradient, a buffer or a measure of validation is another one together than alone."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="There is a performance drop")
+        for stage in range(len(models.template.stages) + 1):
+            for training in (True, False):
+                for model in models.models:
+                    model.stage, _ = stage, model.train(training)
+                try:
+                    _compare(models, tasks, batch, training)
+                except (RuntimeError, UserWarning) as error:
+                    raise NotTogether(f"torch cannot compute this model for several runs at once ({_short(error)})") from error
+                finally:
+                    for model in models.models:
+                        model.stage, _ = 0, model.train()
+
+
+def _compare(models: Vectorized, tasks: list[Task], batch: Batch, training: bool) -> None:
+    measures = [task.objective if training else task.measured for task in tasks]
+    with _unchanged(models):
+        alone = [_alone(task, measure, batch, i, training) for i, (task, measure) in enumerate(zip(tasks, measures, strict=True))]
+    with _unchanged(models):
+        generators = [torch.Generator().manual_seed(i) for i in range(len(tasks))]
+        with torch.set_grad_enabled(training):
+            means = models(measures[0], batch, generators)
+        if training:
+            means["loss"].sum().backward()
+        found = {**means, **models.buffers}
+        found |= {f"the gradient of {name}": w.grad for name, w in models.named.items() if w.grad is not None}
+        for i, expected in enumerate(alone):
+            for name, value in expected.items():
+                if name not in found or not _equal(found[name][i].detach(), value):
+                    raise NotTogether(f"{name} would be another number than that of a run alone")
+
+
+def _alone(task: Task, measure: Callable[[Batch], dict[str, Tensor]], batch: Batch, i: int, training: bool) -> dict[str, Tensor]:
+    with torch.random.fork_rng(devices=[]), torch.set_grad_enabled(training):
+        torch.manual_seed(i)
+        means = measure(Batch(batch.x[i], batch.y[i]))
+    if training:
+        means["loss"].backward()
+    values = {name: mean.detach() for name, mean in means.items()}
+    values |= {name: buffer.clone() for name, buffer in task.model.named_buffers()}
+    gradients = {f"the gradient of {name}": p.grad for name, p in task.model.named_parameters()}
+    return values | {name: gradient for name, gradient in gradients.items() if gradient is not None}
+
+
+@contextmanager
+def _unchanged(models: Vectorized) -> Iterator[None]:
+    """The buffers as they were, and no gradients."""
+    kept = {name: buffer.clone() for name, buffer in models.buffers.items()}
+    try:
+        yield
+    finally:
+        for name, buffer in models.buffers.items():
+            buffer.copy_(kept[name])
+        for parameter in [*models.weights, *(p for model in models.models for p in model.parameters())]:
+            parameter.grad = None
+
+
+def _equal(found: Tensor, expected: Tensor) -> bool:
+    if found.shape != expected.shape:
+        return False
+    found, expected = found.double(), expected.double()
+    largest = expected.abs().max().item() if expected.numel() else 0.0
+    return torch.allclose(found, expected, rtol=TOLERANCE, atol=TOLERANCE * max(largest, 1e-6), equal_nan=True)
+
+
+def _short(error: Exception) -> str:
+    return str(error).split("\n")[0].split(". ")[0][:120]

@@ -23,7 +23,7 @@ from aeexp.training.adadelta import Adadelta
 from aeexp.training.fit import fit
 from aeexp.training.group import GroupFiles, GroupTask, Keeper, Member, together
 from aeexp.training.schedules import EarlyStopping
-from aeexp.training.trial import NotTogether, refuse_unequal
+from aeexp.training.trial import NotTogether, refuse_slower, refuse_unequal
 
 ELEMENTWISE = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD, torch.optim.RMSprop, Adadelta)
 
@@ -92,7 +92,10 @@ def _fit(members: list[Member], config: dict[str, Any], first: Point) -> None:
     train = together([member.data.train_dataloader() for member in members])
     val = together([member.data.val_dataloader() for member in members])
     task = GroupTask(members)
-    refuse_unequal(task.models, [member.task for member in members], next(iter(train)))
+    tasks, batch = [member.task for member in members], next(iter(train))
+    refuse_unequal(task.models, tasks, batch)
+    if not torch.cuda.is_available():  # a GPU has nothing else to do
+        refuse_slower(task.models, tasks, batch)
     shared = [each for each in build(config["schedule"], "schedule").values() if not isinstance(each, EarlyStopping)]
     print(f"{len(members)} runs are trained together, as {first.run.path.name} and its like", flush=True)
     fit(

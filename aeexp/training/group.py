@@ -173,11 +173,16 @@ class _Together(Dataset[Batch]):
     """One batch of each part, x (n, B, *shape) and y (n, B)."""
 
     def __init__(self, parts: list[Examples]) -> None:
-        self.parts = parts
+        first = parts[0]
+        self.all = Examples(torch.cat([part.x for part in parts]), torch.cat([part.y for part in parts]), first.factor)
+        for part, x in zip(parts, self.all.x.chunk(len(parts)), strict=True):
+            part.x = x  # the same bytes, once in memory
+        self.offsets = torch.arange(len(parts))[:, None] * len(first)
 
     def __getitem__(self, positions: tuple[Tensor, ...]) -> Batch:
-        batches = [part[index] for part, index in zip(self.parts, positions, strict=True)]
-        return Batch(torch.stack([batch.x for batch in batches]), torch.stack([batch.y for batch in batches]))
+        index = torch.stack(positions) + self.offsets  # (n, B)
+        x, y = self.all[index.flatten()]
+        return Batch(x.unflatten(0, index.shape), y.unflatten(0, index.shape))
 
 
 class _Zipped(Sampler[Any]):

@@ -1,5 +1,6 @@
 """Whether runs compute the same together as each would alone: tried on their first batches, before they are trained."""
 
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,8 @@ from aeexp.training.vectorized import Vectorized
 from aeexp.types import Batch
 
 TOLERANCE = 1e-3  # of the largest value of a tensor: sums of floats in another order
+STEPS = 3  # of which the fastest is taken
+PER_STEP = 5e-4  # seconds that a step costs beside its computing, which runs that are trained together have once
 
 
 class NotTogether(Exception):
@@ -33,6 +36,34 @@ def refuse_unequal(models: Vectorized, tasks: list[Task], batch: Batch) -> None:
                 finally:
                     for model in models.models:
                         model.stage, _ = 0, model.train()
+
+
+def refuse_slower(models: Vectorized, tasks: list[Task], batch: Batch) -> None:
+    """NotTogether where a step of all these runs is no faster than their steps one after another."""
+    seeds = [torch.Generator().manual_seed(0) for _ in tasks]
+
+    def alone() -> None:
+        for i, task in enumerate(tasks):
+            task.objective(Batch(batch.x[i], batch.y[i]))["loss"].backward()
+
+    def together() -> None:
+        models(tasks[0].objective, batch, seeds)["loss"].sum().backward()
+
+    with _unchanged(models), torch.random.fork_rng(devices=[]):
+        one_by_one = _fastest(alone) + PER_STEP * len(tasks)
+        at_once = _fastest(together) + PER_STEP
+    if at_once > one_by_one:
+        raise NotTogether(f"a step of all takes {at_once * 1e3:.1f} ms, and one after another {one_by_one * 1e3:.1f} ms")
+
+
+def _fastest(step: Callable[[], None]) -> float:
+    """Seconds."""
+    times = []
+    for _ in range(STEPS):
+        began = time.perf_counter()
+        step()
+        times.append(time.perf_counter() - began)
+    return min(times)
 
 
 def _compare(models: Vectorized, tasks: list[Task], batch: Batch, training: bool) -> None:

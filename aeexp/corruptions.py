@@ -106,8 +106,8 @@ class Blocks(Corruption):
         for _ in range(self.count):
             block = torch.ones_like(hidden)
             for axis in (2, 3) if x.dim() == 4 else (1,):
-                block &= self._stretch(x, axis)
-            hidden |= block
+                block = block & self._stretch(x, axis)
+            hidden = hidden | block
         return x.masked_fill(hidden, self.value)
 
     def _stretch(self, x: Tensor, axis: int) -> Tensor:

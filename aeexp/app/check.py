@@ -39,7 +39,7 @@ def check(config: dict[str, Any]) -> None:
             raise UserError(f"{word} is of no chosen protocol: add it to evaluation=[{','.join(config['evaluation'])}]")
     _check_numbers(config)
     kept = {key: value for key, value in config.items() if key not in NOT_IDENTITY}
-    _check(json.dumps(_with_seed_zero({**kept, "evaluation": config["evaluation"]}, config["seed"])))
+    _check(json.dumps(with_seed_zero({**kept, "evaluation": config["evaluation"]}, config["seed"])))
 
 
 def _check_numbers(config: dict[str, Any]) -> None:
@@ -57,10 +57,10 @@ def _check_numbers(config: dict[str, Any]) -> None:
             raise UserError(f"{key} is {value}: choose {f'{least} to {most}' if most else f'at least {least}'}")
 
 
-def _with_seed_zero(node: Any, seed: int, name: str = "") -> Any:
+def with_seed_zero(node: Any, seed: int, name: str = "") -> Any:
     """Runs that differ in the seed alone are one."""
     if isinstance(node, dict):
-        return {key: _with_seed_zero(value, seed, key) for key, value in node.items()}
+        return {key: with_seed_zero(value, seed, key) for key, value in node.items()}
     return 0 if name.rpartition("_")[2] == "seed" and node == seed else node
 
 

@@ -79,9 +79,9 @@ def train_points(jobs: list[list[str]]) -> list[dict[str, float] | Exception]:
 
         train_together(jobs)
     outcomes: list[dict[str, float] | Exception] = []
-    for words in jobs:
+    for job in jobs:
         try:
-            outcomes.append(train_point(words))
+            outcomes.append(train_point(job))
         except Exception as error:
             outcomes.append(error)
     return outcomes

@@ -113,9 +113,9 @@ def begin(
             print(f"{run.path} takes over what {shorter.path.name} has learned", flush=True)
             discard_damaged(run, config)
     stored = load(last) if last.exists() else None
-    if stored:
+    if stored and stored["epoch"] + 1 < config["trainer"]["max_epochs"]:
         print(f"{run.path} goes on from epoch {stored['epoch'] + 1}", flush=True)
-    else:
+    if not stored:
         task.model.initialize(data.train.batches(BATCH))
     events.truncate(run.path, stored["global_step"] if stored else 0)  # away with what was shown of epochs to come
     return stored

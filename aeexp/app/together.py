@@ -1,4 +1,4 @@
-"""Runs that differ in their seeds alone, trained as one; what cannot be trained so is trained alone."""
+"""Runs of one shape, which differ in seeds, labels or weights of terms, trained as one; others are trained alone."""
 
 import json
 from collections import defaultdict
@@ -7,21 +7,24 @@ from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
 
 from aeexp.app.build import build
+from aeexp.app.check import with_seed_zero
 from aeexp.app.components import trainable
 from aeexp.app.session import begin, wired
 from aeexp.app.sweep import Point, points
 from aeexp.app.weights import discard_damaged
+from aeexp.data.examples import together
 from aeexp.runs.failures import sentence
 from aeexp.runs.identity import identity, identity_text
 from aeexp.runs.related import duplicate
 from aeexp.runs.run import Locked
 from aeexp.training.adadelta import Adadelta
 from aeexp.training.fit import fit
-from aeexp.training.group import GroupFiles, GroupTask, Keeper, Member, together
+from aeexp.training.group import GroupTask, Keeper, Member
+from aeexp.training.group_state import GroupFiles
+from aeexp.training.learning_rate import LearningRate
 from aeexp.training.schedules import EarlyStopping
 from aeexp.training.trial import NotTogether, refuse_slower, refuse_unequal
 
@@ -29,11 +32,11 @@ ELEMENTWISE = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD, torch.optim
 
 
 def groups(jobs: Sequence[list[str]], most: int) -> list[list[int]]:
-    """The places of the jobs whose runs differ in their seeds alone, at most `most` in a group, in order."""
+    """The places of the jobs whose runs have one shape, at most `most` in a group, in order."""
     alike: dict[str, list[int]] = defaultdict(list)
     for place, words in enumerate(jobs):
         (point,) = points("train", words)
-        alike[_seedless(point.config)].append(place)
+        alike[_shape(point.config)].append(place)
     return [places[i : i + most] for places in alike.values() for i in range(0, len(places), most)]
 
 
@@ -49,16 +52,27 @@ def train_together(jobs: Sequence[list[str]]) -> None:
                 mine.append(point)
             except Locked:
                 pass  # which its own turn says
-        try:
-            _train(mine)
-        except NotTogether as reason:
-            print(f"{len(mine)} runs are trained one after another: {reason}", flush=True)
-        except Exception as error:  # which the run that it is about meets again by itself
-            print(f"{len(mine)} runs are trained one after another: {sentence(error)}", flush=True)
+        _try(mine)
 
 
 def _untrained(point: Point) -> bool:
     return not (point.run.trained or point.config["force"] or duplicate(point.run))
+
+
+def _try(some: list[Point]) -> None:
+    """Trains them together, or what differs in the seed alone, or says why they are left to be trained alone."""
+    try:
+        _train(some)
+    except Exception as error:  # one that is about a run is met again by that run alone
+        alike: dict[str, list[Point]] = defaultdict(list)
+        for point in some:
+            alike[_seedless(point.config)].append(point)
+        if len(alike) > 1:
+            for part in alike.values():
+                _try(part)
+        else:
+            reason = str(error) if isinstance(error, NotTogether) else sentence(error)
+            print(f"{len(some)} runs are trained one after another: {reason}", flush=True)
 
 
 def _train(some: list[Point]) -> None:
@@ -89,14 +103,18 @@ def _member(point: Point) -> Member:
 
 
 def _fit(members: list[Member], config: dict[str, Any], first: Point) -> None:
-    train = together([member.data.train_dataloader() for member in members])
-    val = together([member.data.val_dataloader() for member in members])
+    datas = [member.data for member in members]
+    train = together([data.trained_on for data in datas], [data.train_dataloader().sampler for data in datas])
+    val = together([data.val for data in datas], [data.val_dataloader().sampler for data in datas])
     task = GroupTask(members)
     tasks, batch = [member.task for member in members], next(iter(train))
     refuse_unequal(task.models, tasks, batch)
     if not torch.cuda.is_available():  # a GPU has nothing else to do
         refuse_slower(task.models, tasks, batch)
     shared = [each for each in build(config["schedule"], "schedule").values() if not isinstance(each, EarlyStopping)]
+    name = next((name for _, name in task.models.numbers), None)
+    if name and not all(isinstance(each, LearningRate) for each in shared):
+        raise NotTogether(f"a schedule moves a number, and {name} is not the same in all")
     print(f"{len(members)} runs are trained together, as {first.run.path.name} and its like", flush=True)
     fit(
         partial(build, config["trainer"], "trainer"),
@@ -106,7 +124,7 @@ def _fit(members: list[Member], config: dict[str, Any], first: Point) -> None:
         logger=False,
         callbacks=[Keeper(), *shared],
         enable_progress_bar=False,
-        plugins=[GroupFiles(members)],
+        plugins=[GroupFiles([member.stored or {} for member in members])],
     )
 
 
@@ -122,14 +140,21 @@ def _refuse(config: dict[str, Any]) -> None:
         raise NotTogether("the optimizer is not known to move each weight by its own gradient alone")
     for name, callback in build(config["schedule"], "schedule").items():
         if not (isinstance(callback, EarlyStopping) or getattr(callback, "shared", False)):
-            raise NotTogether(f"schedule={name} keeps a state of each run")
+            raise NotTogether(f"schedule.{name} keeps a state of each run")
+
+
+def _shape(config: dict[str, Any]) -> str:
+    """What has to be alike in a group."""
+    parts = {group: _without_floats(config[group]) for group in ("model", "code", "corruption")}
+    data = {key: value for key, value in config["data"].items() if key != "labels"}
+    return _seedless({**config, **parts, "data": data, "labels": None})
 
 
 def _seedless(config: dict[str, Any]) -> str:
-    return json.dumps(_with_seed_zero(json.loads(identity_text(config)), config["seed"]), sort_keys=True)
+    return json.dumps(with_seed_zero(json.loads(identity_text(config)), config["seed"]), sort_keys=True)
 
 
-def _with_seed_zero(node: Any, seed: int, name: str = "") -> Any:
+def _without_floats(node: Any) -> Any:
     if isinstance(node, dict):
-        return {key: _with_seed_zero(value, seed, key) for key, value in node.items()}
-    return 0 if name.rpartition("_")[2] == "seed" and node == seed else node
+        return {key: _without_floats(value) for key, value in node.items()}
+    return None if isinstance(node, float) else node

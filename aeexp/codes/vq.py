@@ -80,7 +80,7 @@ class VQ(Bottleneck):
     def _counts(self, k: Tensor) -> Tensor:
         """How often each entry is chosen in an example: (B, positions) -> (B, K)"""
         nothing = torch.zeros(k.shape[0], len(self.codebook), dtype=k.dtype, device=k.device)
-        return nothing.scatter_add_(1, k, torch.ones_like(k))
+        return nothing.scatter_add(1, k, torch.ones_like(k))
 
     @torch.no_grad()
     def _restart(self, z_e: Tensor) -> None:

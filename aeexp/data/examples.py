@@ -89,10 +89,47 @@ class InOrder(Sampler[Tensor]):
         return iter(torch.arange(self.n).split(self.batch_size))
 
 
-def loader(data: Examples, sampler: Sampler[Tensor]) -> DataLoader[Batch]:
+class Together(Dataset[Batch]):
+    """One batch of each part, x (n, B, *shape) and y (n, B)."""
+
+    def __init__(self, parts: list[Examples]) -> None:
+        first = parts[0]
+        self.all = Examples(torch.cat([part.x for part in parts]), torch.cat([part.y for part in parts]), first.factor)
+        for part, x in zip(parts, self.all.x.chunk(len(parts)), strict=True):
+            part.x = x  # the same bytes, once in memory
+        self.offsets = torch.arange(len(parts))[:, None] * len(first)
+
+    def __getitem__(self, positions: tuple[Tensor, ...]) -> Batch:
+        index = torch.stack(positions) + self.offsets  # (n, B)
+        x, y = self.all[index.flatten()]
+        return Batch(x.unflatten(0, index.shape), y.unflatten(0, index.shape))
+
+
+class Zipped(Sampler[Any]):
+    def __init__(self, samplers: list[Any]) -> None:
+        self.samplers = samplers
+
+    def set_epoch(self, epoch: int) -> None:
+        for sampler in self.samplers:
+            if isinstance(sampler, Shuffled):
+                sampler.set_epoch(epoch)
+
+    def __len__(self) -> int:
+        return len(self.samplers[0])
+
+    def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
+        return zip(*self.samplers, strict=True)
+
+
+def loader(data: Dataset[Batch], sampler: Sampler[Any]) -> DataLoader[Batch]:
     # batch_size None: the sampler gives whole batches of positions, and the data set slices them. A generator of its
     # own: an iterator draws a number when it is made, which would shift the noise of a resumed epoch.
     return DataLoader(data, batch_size=None, sampler=sampler, collate_fn=_as_it_is, generator=torch.Generator())
+
+
+def together(parts: list[Examples], samplers: list[Any]) -> DataLoader[Batch]:
+    """One batch of each part at a time, stacked."""
+    return loader(Together(parts), Zipped(samplers))
 
 
 def _as_it_is(batch: Any) -> Any:

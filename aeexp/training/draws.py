@@ -29,9 +29,8 @@ class _Recorder(TorchFunctionMode):
         elif func in LIKE:
             limits = [arg for arg in args[1:] if not isinstance(arg, Tensor)]
             size, dtype, device = out.shape, out.dtype, out.device
-            self.draws.append(
-                lambda generator: LIKE[func](*limits, size, dtype=dtype, device=device, generator=generator)
-            )
+            by_size: Any = LIKE[func]
+            self.draws.append(lambda generator: by_size(*limits, size, dtype=dtype, device=device, generator=generator))
         return out
 
 

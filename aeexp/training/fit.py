@@ -8,11 +8,14 @@ from typing import Any
 import pytorch_lightning as pl
 
 from aeexp.training.progress import NoProfiler
-from aeexp.training.task import Task
 
 
 def fit(
-    make: Callable[..., pl.Trainer], task: Task, checkpoint: Path | None, data: dict[str, Any], **options: Any
+    make: Callable[..., pl.Trainer],
+    task: pl.LightningModule,
+    checkpoint: Path | None,
+    data: dict[str, Any],
+    **options: Any,
 ) -> None:
     """Trains the task on `data` (datamodule, or train_dataloaders and val_dataloaders), from `checkpoint` if not None.
 

@@ -1,7 +1,6 @@
 """Many runs trained as one: each has its own weights, examples, order, noise, checkpoints and curves, as if alone."""
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,11 @@ import torch
 from pytorch_lightning.callbacks import Checkpoint
 from torch import Tensor
 from torch.optim import Optimizer
-from torch.utils.data import DataLoader, Dataset, Sampler
 
-from aeexp.data.examples import Examples, Shuffled, loader
 from aeexp.data.module import DataModule
 from aeexp.models.base import Autoencoder
-from aeexp.training.checkpoints import Checkpoints, WholeFiles, name_of
+from aeexp.training.checkpoints import Checkpoints, name_of
+from aeexp.training.group_state import split
 from aeexp.training.logger import ReconstructionGrid, RunLogger
 from aeexp.training.schedules import EarlyStopping
 from aeexp.training.task import Task, noise_seed
@@ -41,8 +39,8 @@ class Member:
         self.logger, self.grid = RunLogger(self.folder), ReconstructionGrid(self.data)
         if self.stored:
             self.task.load_state_dict(self.stored["state_dict"])
-        for callback in self.stateful if self.stored else ():
-            callback.load_state_dict(self.stored["callbacks"][callback.state_key])
+            for callback in self.stateful:
+                callback.load_state_dict(self.stored["callbacks"][callback.state_key])
 
     @property
     def stateful(self) -> list[pl.Callback]:
@@ -100,7 +98,7 @@ class GroupTask(pl.LightningModule):
         """What Lightning keeps of the group, as of the member whose turn it is, alone."""
         i = self.members.index(self.turn)
         checkpoint["state_dict"] = {name: value.clone() for name, value in self.turn.task.state_dict().items()}
-        checkpoint["optimizer_states"] = [_split(state, i) for state in checkpoint["optimizer_states"]]
+        checkpoint["optimizer_states"] = [split(state, i) for state in checkpoint["optimizer_states"]]
         checkpoint["callbacks"] |= {callback.state_key: callback.state_dict() for callback in self.turn.stateful}
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
@@ -136,7 +134,7 @@ class Keeper(Checkpoint):
             board = member.logger.experiment
             board.add_image("reconstructions", member.grid.grid(member.task), step)
             for name, values in member.means.items():
-                if values.dim():
+                if values.dim() and name.startswith("val/"):
                     board.add_histogram(name, values, step)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
@@ -156,77 +154,7 @@ class Keeper(Checkpoint):
             member.over = stops
         trainer.should_stop = all(member.over for member in module.members)
 
-
-class GroupFiles(WholeFiles):
-    """Reads the checkpoints of all members as one of the group."""
-
-    def __init__(self, members: list[Member]) -> None:
-        self.stored = [member.stored for member in members]
-
-    def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
-        first = self.stored[0]
-        states = [stored["optimizer_states"][0] for stored in self.stored]
-        return {**first, "state_dict": {}, "callbacks": {}, "optimizer_states": [_merged(states)]}
-
-
-class _Together(Dataset[Batch]):
-    """One batch of each part, x (n, B, *shape) and y (n, B)."""
-
-    def __init__(self, parts: list[Examples]) -> None:
-        first = parts[0]
-        self.all = Examples(torch.cat([part.x for part in parts]), torch.cat([part.y for part in parts]), first.factor)
-        for part, x in zip(parts, self.all.x.chunk(len(parts)), strict=True):
-            part.x = x  # the same bytes, once in memory
-        self.offsets = torch.arange(len(parts))[:, None] * len(first)
-
-    def __getitem__(self, positions: tuple[Tensor, ...]) -> Batch:
-        index = torch.stack(positions) + self.offsets  # (n, B)
-        x, y = self.all[index.flatten()]
-        return Batch(x.unflatten(0, index.shape), y.unflatten(0, index.shape))
-
-
-class _Zipped(Sampler[Any]):
-    def __init__(self, samplers: list[Any]) -> None:
-        self.samplers = samplers
-
-    def set_epoch(self, epoch: int) -> None:
-        for sampler in self.samplers:
-            if isinstance(sampler, Shuffled):
-                sampler.set_epoch(epoch)
-
-    def __len__(self) -> int:
-        return len(self.samplers[0])
-
-    def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
-        return zip(*self.samplers, strict=True)
-
-
-def together(loaders: list[DataLoader[Batch]]) -> DataLoader[Batch]:
-    """The loaders of several runs as one that gives a batch of each, stacked."""
-    return loader(_Together([each.dataset for each in loaders]), _Zipped([each.sampler for each in loaders]))
-
-
-def _split(state: dict[str, Any], i: int) -> dict[str, Any]:
-    """An optimizer's state of stacked weights as that of the i-th model's weights."""
-    one = {
-        key: {name: value[i].clone() if _stacked(name, value) else value for name, value in moments.items()}
-        for key, moments in state["state"].items()
-    }
-    return {**state, "state": one}
-
-
-def _merged(states: list[dict[str, Any]]) -> dict[str, Any]:
-    first = states[0]
-    all_ = {
-        key: {
-            name: torch.stack([state["state"][key][name] for state in states]) if _stacked(name, value) else value
-            for name, value in moments.items()
-        }
-        for key, moments in first["state"].items()
-    }
-    return {**first, "state": all_}
-
-
-def _stacked(name: str, value: Any) -> bool:
-    """Whether there is one for each model: all have taken as many steps."""
-    return isinstance(value, Tensor) and name != "step"
+    def on_fit_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        assert isinstance(module, GroupTask)
+        for member in module.members:
+            member.logger.experiment.close()

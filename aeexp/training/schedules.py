@@ -7,7 +7,6 @@ import pytorch_lightning as pl
 from torch import Tensor
 
 from aeexp.errors import UserError
-from aeexp.training.task import Task
 
 
 class Warmup(pl.Callback):
@@ -74,9 +73,9 @@ class EarlyStopping(pl.callbacks.EarlyStopping):
     def stops(self, trainer: pl.Trainer, means: Mapping[str, Tensor]) -> bool:
         """Whether a run that is trained together with others ends with this epoch, of which `means` are the curves."""
         self._validate_condition_metric({**means})
-        stops, self.stopping_reason_message = self._evaluate_stopping_criteria(means[self.monitor])
+        stops, reason = self._evaluate_stopping_criteria(means[self.monitor])
         if stops:
-            self.stopped_epoch = trainer.current_epoch
+            self.stopped_epoch, self.stopping_reason_message = trainer.current_epoch, reason
         return stops
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:

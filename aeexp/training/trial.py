@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from aeexp.training.task import Task
-from aeexp.training.vectorized import Vectorized
+from aeexp.training.vectorized import Measure, Vectorized
 from aeexp.types import Batch
 
 TOLERANCE = 1e-3  # of the largest value of a tensor: sums of floats in another order
@@ -32,7 +32,8 @@ def refuse_unequal(models: Vectorized, tasks: list[Task], batch: Batch) -> None:
                 try:
                     _compare(models, tasks, batch, training)
                 except (RuntimeError, UserWarning) as error:
-                    raise NotTogether(f"torch cannot compute this model for several runs at once ({_short(error)})") from error
+                    reason = f"torch cannot compute this model for several runs at once ({_short(error)})"
+                    raise NotTogether(reason) from error
                 finally:
                     for model in models.models:
                         model.stage, _ = 0, model.train()
@@ -53,7 +54,8 @@ def refuse_slower(models: Vectorized, tasks: list[Task], batch: Batch) -> None:
         one_by_one = _fastest(alone) + PER_STEP * len(tasks)
         at_once = _fastest(together) + PER_STEP
     if at_once > one_by_one:
-        raise NotTogether(f"a step of all takes {at_once * 1e3:.1f} ms, and one after another {one_by_one * 1e3:.1f} ms")
+        times = f"{at_once * 1e3:.1f} ms, and one after another {one_by_one * 1e3:.1f} ms"
+        raise NotTogether(f"a step of all takes {times}")
 
 
 def _fastest(step: Callable[[], None]) -> float:
@@ -67,13 +69,14 @@ def _fastest(step: Callable[[], None]) -> float:
 
 
 def _compare(models: Vectorized, tasks: list[Task], batch: Batch, training: bool) -> None:
-    measures = [task.objective if training else task.measured for task in tasks]
     with _unchanged(models):
-        alone = [_alone(task, measure, batch, i, training) for i, (task, measure) in enumerate(zip(tasks, measures, strict=True))]
+        alone = [
+            _alone(task, Batch(x, y), i, training) for i, (task, x, y) in enumerate(zip(tasks, *batch, strict=True))
+        ]
     with _unchanged(models):
         generators = [torch.Generator().manual_seed(i) for i in range(len(tasks))]
         with torch.set_grad_enabled(training):
-            means = models(measures[0], batch, generators)
+            means = models(_measure(tasks[0], training), batch, generators)
         if training:
             means["loss"].sum().backward()
         found = {**means, **models.buffers}
@@ -84,10 +87,15 @@ def _compare(models: Vectorized, tasks: list[Task], batch: Batch, training: bool
                     raise NotTogether(f"{name} would be another number than that of a run alone")
 
 
-def _alone(task: Task, measure: Callable[[Batch], dict[str, Tensor]], batch: Batch, i: int, training: bool) -> dict[str, Tensor]:
+def _measure(task: Task, training: bool) -> Measure:
+    return task.objective if training else task.measured
+
+
+def _alone(task: Task, batch: Batch, seed: int, training: bool) -> dict[str, Tensor]:
+    """What the task measures of a batch by itself, its gradients and its buffers, by name."""
     with torch.random.fork_rng(devices=[]), torch.set_grad_enabled(training):
-        torch.manual_seed(i)
-        means = measure(Batch(batch.x[i], batch.y[i]))
+        torch.manual_seed(seed)
+        means = _measure(task, training)(batch)
     if training:
         means["loss"].backward()
     values = {name: mean.detach() for name, mean in means.items()}

@@ -1,6 +1,8 @@
 """The models of n runs as one function: every weight is stacked, (n, *shape), and the objective is mapped over it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,8 +18,8 @@ Measure = Callable[[Batch], dict[str, Tensor]]  # of the first model, means over
 class Vectorized:
     """`weights` has the parameters of all models, (n, *shape), in the order of a model's own.
 
-    The models' own weights become views of these, so that each goes on to work by itself. What decides the shapes and
-    the order of their computations has to be alike in all of them.
+    The models' own weights become views of these, so that each goes on to work by itself. Of what is not learned, the
+    numbers that are floats may differ, such as the weight of a term: they are stacked too.
     """
 
     def __init__(self, models: Sequence[Autoencoder]) -> None:
@@ -26,6 +28,7 @@ class Vectorized:
         self.named = {name: nn.Parameter(value.detach(), value.requires_grad) for name, value in stacked.items()}
         self.share(torch.device("cpu"))
         self.weights = [*self.named.values()]
+        self.numbers = dict(_differing(models))
         self.draws: dict[tuple[object, ...], list[Draw]] = {}
 
     def share(self, device: torch.device) -> None:
@@ -37,17 +40,28 @@ class Vectorized:
 
     def __call__(self, measure: Measure, batch: Batch, generators: list[torch.Generator]) -> dict[str, Tensor]:
         """What `measure` says of each model, each (n, ...), on its own batch: x (n, B, *shape), y (n, B)."""
-        numbers = drawn(self._draws(measure, batch), generators)
+        noise = drawn(self._draws(measure, batch), generators)
         state = {f"model.{name}": value for name, value in {**self.named, **self.buffers}.items()}
         measured = _Measured(self.template, measure)
 
-        def one(state: dict[str, Tensor], x: Tensor, y: Tensor, numbers: list[Tensor]) -> dict[str, Tensor]:
-            if not numbers:
-                return functional_call(measured, state, (x, y))
-            with Given(numbers):
+        def one(state: dict[str, Tensor], own: list[Tensor], drawn: list[Tensor], x: Tensor, y: Tensor) -> Any:
+            with self._with_numbers(own), Given(drawn) if drawn else nullcontext():
                 return functional_call(measured, state, (x, y))
 
-        return vmap(one)(state, batch.x, batch.y, numbers)
+        return vmap(one)(state, [value.to(batch.x.device) for value in self.numbers.values()], noise, batch.x, batch.y)
+
+    @contextmanager
+    def _with_numbers(self, own: list[Tensor]) -> Iterator[None]:
+        """The first model with the numbers of another."""
+        places = [(self.template.get_submodule(path), name) for path, name in self.numbers]
+        kept = [getattr(module, name) for module, name in places]
+        try:
+            for (module, name), value in zip(places, own, strict=True):
+                setattr(module, name, value)
+            yield
+        finally:
+            for (module, name), value in zip(places, kept, strict=True):
+                setattr(module, name, value)
 
     def _draws(self, measure: Measure, batch: Batch) -> list[Draw]:
         """What a model draws of such a batch: of the same sizes, in the same mode and stage, always the same."""
@@ -66,6 +80,15 @@ class _Measured(nn.Module):
 
     def forward(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
         return self.measure(Batch(x, y))
+
+
+def _differing(models: Sequence[Autoencoder]) -> Iterator[tuple[tuple[str, str], Tensor]]:
+    """The attributes that are floats in all models, by module and name, and are not the same in all: (n,)"""
+    for path, module in models[0].named_modules():
+        for name, value in vars(module).items():
+            values = [vars(model.get_submodule(path)).get(name) for model in models]
+            if isinstance(value, float) and all(isinstance(each, float) for each in values) and len({*values}) > 1:
+                yield (path, name), torch.tensor(values)
 
 
 def _at(model: nn.Module, name: str) -> Tensor:

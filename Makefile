@@ -31,6 +31,7 @@ bench: .venv/done
 	$(BIN)/python benchmarks/models.py
 	$(BIN)/python benchmarks/battery.py
 	$(BIN)/python benchmarks/scaling.py
+	$(BIN)/python benchmarks/together.py
 
 .venv/done: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

@@ -11,7 +11,6 @@ from hydra.core.utils import JobStatus
 from hydra.plugins.launcher import Launcher
 
 from aeexp import report
-from aeexp.app.check import check
 from aeexp.app.selection import phases
 from aeexp.app.sentences import one_sentence, print_metrics
 from aeexp.app.sweep import Point, points
@@ -89,6 +88,8 @@ def launched(launcher: Launcher, jobs: Sequence[list[str]], first: int) -> list[
 
 def checked(sweep: list[Point]) -> list[Point]:
     """These points. UserError where one of them cannot be run."""
+    from aeexp.app.check import check  # here, with torch, after the words of every point were read
+
     for point in sweep:
         check(point.config)
         point.run.refuse_other(point.config)

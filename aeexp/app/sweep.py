@@ -30,6 +30,9 @@ def with_table(name: str, overrides: list[str]) -> list[str]:
     return [*overrides, *(quoted(f"{key}={values}") for key, values in swept.items())]
 
 
+LARGEST_SEED = 2**32 - 1  # that numpy takes too
+
+
 @dataclass(frozen=True)
 class Point:
     """One combination of the swept values."""
@@ -53,6 +56,7 @@ def points(name: str, overrides: list[str]) -> Iterator[Point]:
     ]
     plain_values = [o.is_sweep_override() and _is_value(o) for o in read]
     known: dict[tuple[str, ...], Template] = {}
+    found: list[tuple[list[str], dict[str, Any]]] = []
     for point in itertools.product(*choices):
         words = list(point)
         values = {
@@ -61,7 +65,25 @@ def points(name: str, overrides: list[str]) -> Iterator[Point]:
         rest = tuple(text for text, is_ in zip(words, plain_values, strict=True) if not is_)
         if rest not in known:
             known[rest] = Template(name, words, values)
-        yield Point(words, with_content(known[rest].filled(words, values)))
+        found.append((words, known[rest].filled(words, values)))
+        _check_numbers(found[-1][1])
+    for words, config in found:  # only now, because it may import torch
+        yield Point(words, with_content(config))
+
+
+def _check_numbers(config: dict[str, Any]) -> None:
+    if config["checkpoint"] not in ("best", "last"):
+        raise UserError(f"checkpoint={config['checkpoint']} is neither best nor last")
+    for key, value, least, most in (
+        ("seed", config["seed"], 0, LARGEST_SEED),
+        ("threads", config["threads"], 1, None),
+        ("jobs", 1 if config["jobs"] is None else config["jobs"], 1, None),
+        ("trainer.max_epochs", config["trainer"].get("max_epochs", 1), 1, None),
+    ):
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise UserError(f"{key} is {value!r}, but it should be int")
+        if value < least or (most is not None and value > most):
+            raise UserError(f"{key} is {value}: choose {f'{least} to {most}' if most else f'at least {least}'}")
 
 
 def with_content(config: dict[str, Any]) -> dict[str, Any]:

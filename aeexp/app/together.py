@@ -22,10 +22,8 @@ from aeexp.runs.related import duplicate
 from aeexp.runs.run import Locked
 from aeexp.training.adadelta import Adadelta
 from aeexp.training.fit import fit
-from aeexp.training.group import GroupTask, Keeper, Member
+from aeexp.training.group import GroupTask, Keeper, Member, refuse_own_state
 from aeexp.training.group_state import GroupFiles
-from aeexp.training.learning_rate import LearningRate
-from aeexp.training.schedules import EarlyStopping
 from aeexp.training.trial import NotTogether, refuse_slower, refuse_unequal
 
 ELEMENTWISE = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD, torch.optim.RMSprop, Adadelta)
@@ -71,8 +69,7 @@ def _try(some: list[Point]) -> None:
             for part in alike.values():
                 _try(part)
         else:
-            reason = str(error) if isinstance(error, NotTogether) else sentence(error)
-            print(f"{len(some)} runs are trained one after another: {reason}", flush=True)
+            print(f"{len(some)} runs are trained one after another: {sentence(error)}", flush=True)
 
 
 def _train(some: list[Point]) -> None:
@@ -96,10 +93,8 @@ def _member(point: Point) -> Member:
     torch.manual_seed(config["seed"])
     task, data = wired(config, config["threads"])
     discard_damaged(point.run, config)
-    schedule = build(config["schedule"], "schedule")
-    stored = begin(point.run, config, task, data, [*schedule.values()])
-    stopping = [each for each in schedule.values() if isinstance(each, EarlyStopping)]
-    return Member(task, data, point.run.path, stored, stopping[0] if stopping else None)
+    schedule = [*build(config["schedule"], "schedule").values()]
+    return Member(task, data, point.run.path, begin(point.run, config, task, data, schedule), schedule)
 
 
 def _fit(members: list[Member], config: dict[str, Any], first: Point) -> None:
@@ -111,10 +106,7 @@ def _fit(members: list[Member], config: dict[str, Any], first: Point) -> None:
     refuse_unequal(task.models, tasks, batch)
     if not torch.cuda.is_available():  # a GPU has nothing else to do
         refuse_slower(task.models, tasks, batch)
-    shared = [each for each in build(config["schedule"], "schedule").values() if not isinstance(each, EarlyStopping)]
-    name = next((name for _, name in task.models.numbers), None)
-    if name and not all(isinstance(each, LearningRate) for each in shared):
-        raise NotTogether(f"a schedule moves a number, and {name} is not the same in all")
+    shared = task.shared
     print(f"{len(members)} runs are trained together, as {first.run.path.name} and its like", flush=True)
     fit(
         partial(build, config["trainer"], "trainer"),
@@ -138,9 +130,7 @@ def _refuse(config: dict[str, Any]) -> None:
     optimizer = build(config["optimizer"], "optimizer")
     if getattr(optimizer, "func", None) not in ELEMENTWISE:
         raise NotTogether("the optimizer is not known to move each weight by its own gradient alone")
-    for name, callback in build(config["schedule"], "schedule").items():
-        if not (isinstance(callback, EarlyStopping) or getattr(callback, "shared", False)):
-            raise NotTogether(f"schedule.{name} keeps a state of each run")
+    refuse_own_state(build(config["schedule"], "schedule"))
 
 
 def _shape(config: dict[str, Any]) -> str:

@@ -1,5 +1,6 @@
 """What a number depends on beside its configuration."""
 
+import datetime
 import os
 import resource
 import subprocess
@@ -38,6 +39,10 @@ def _version(name: str) -> str | None:
 def peak_memory() -> int:
     """Bytes, the largest resident size of this process so far."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
 def memory() -> float:

@@ -6,7 +6,6 @@ results.json  each protocol's settings beside its metrics, and what the numbers 
 checkpoints/  best.ckpt and last.ckpt;  figures/ *.png, *.wav;  TensorBoard's event files
 """
 
-import datetime
 import os
 import platform
 import time
@@ -21,7 +20,7 @@ from filelock import FileLock, Timeout
 from aeexp.errors import UserError
 from aeexp.files import refuse_links, remove, write, write_json, write_yaml
 from aeexp.runs import records
-from aeexp.runs.facts import ended, environment, peak_memory
+from aeexp.runs.facts import ended, environment, now, peak_memory
 from aeexp.runs.failures import failure, sentence
 from aeexp.runs.identity import identity_text, without_paths
 
@@ -176,7 +175,7 @@ class Run:
 
     @contextmanager
     def begun(self, config: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """As `working`, but what follows ends it; gives what a status has from its begin on."""
+        """As `working`, without an end; gives what a status has from its begin on."""
         self.path.mkdir(parents=True, exist_ok=True)
         try:
             lock = FileLock(self.path / LOCK, blocking=False).acquire()
@@ -188,15 +187,11 @@ class Run:
             if config["force"]:
                 self.clear()
             self._discard_damaged()
-            begun = {"started": _now(), "host": platform.node(), "process": os.getpid(), **environment()}
+            begun = {"started": now(), "host": platform.node(), "process": os.getpid(), **environment()}
             write_yaml(self.path / "config.yaml", config)
             write_json(self.path / "status.json", {"state": "running", **begun})
             yield begun
 
     def _end(self, status: dict[str, Any], started: float) -> None:
-        took = {"ended": _now(), "duration": time.perf_counter() - started, "peak_memory": peak_memory()}
+        took = {"ended": now(), "duration": time.perf_counter() - started, "peak_memory": peak_memory()}
         write_json(self.path / "status.json", {**status, **took})
-
-
-def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

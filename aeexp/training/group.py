@@ -1,6 +1,7 @@
 """Many runs trained as one: each has its own weights, examples, order, noise, checkpoints and curves, as if alone."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,11 @@ from aeexp.data.module import DataModule
 from aeexp.models.base import Autoencoder
 from aeexp.training.checkpoints import Checkpoints, name_of
 from aeexp.training.group_state import split
+from aeexp.training.learning_rate import LearningRate
 from aeexp.training.logger import ReconstructionGrid, RunLogger
 from aeexp.training.schedules import EarlyStopping
 from aeexp.training.task import Task, noise_seed
+from aeexp.training.trial import NotTogether
 from aeexp.training.vectorized import Vectorized
 from aeexp.types import Batch
 
@@ -30,12 +33,13 @@ class Member:
     data: DataModule
     folder: Path
     stored: dict[str, Any] | None  # the checkpoint from which it goes on
-    stopping: EarlyStopping | None
+    schedule: list[pl.Callback]
     over: bool = False  # it stopped early, or became infinite and goes on alone, from its last checkpoint
     means: dict[str, Tensor] = field(default_factory=dict)  # of the epoch, by the names of curves
 
     def __post_init__(self) -> None:
         self.checkpoints = Checkpoints(self.folder / "checkpoints")
+        self.stopping = next((each for each in self.schedule if isinstance(each, EarlyStopping)), None)
         self.logger, self.grid = RunLogger(self.folder), ReconstructionGrid(self.data)
         if self.stored:
             self.task.load_state_dict(self.stored["state_dict"])
@@ -45,6 +49,13 @@ class Member:
     @property
     def stateful(self) -> list[pl.Callback]:
         return [self.checkpoints, *([self.stopping] if self.stopping else [])]
+
+
+def refuse_own_state(schedule: Mapping[str, pl.Callback]) -> None:
+    """NotTogether where a callback keeps something for each run that a group does not know of."""
+    for name, callback in schedule.items():
+        if not (isinstance(callback, EarlyStopping) or getattr(callback, "shared", False)):
+            raise NotTogether(f"schedule.{name} keeps a state of each run")
 
 
 class GroupTask(pl.LightningModule):
@@ -57,6 +68,15 @@ class GroupTask(pl.LightningModule):
         self.members, self.turn, self.tally = members, members[0], members[0].task.tally
         self.models = Vectorized([member.task.model for member in members])
         self.weights = torch.nn.ParameterList(self.models.weights)
+
+    @property
+    def shared(self) -> list[pl.Callback]:
+        """What schedules all members. NotTogether where it moves a number, and they have numbers of their own."""
+        shared = [each for each in self.members[0].schedule if not isinstance(each, EarlyStopping)]
+        for _, name in self.models.numbers:
+            if not all(isinstance(each, LearningRate) for each in shared):
+                raise NotTogether(f"a schedule moves a number, and {name} is not the same in all")
+        return shared
 
     @property
     def model(self) -> Autoencoder:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
+from aeexp.errors import UserError
 from aeexp.training.task import Task
 from aeexp.training.vectorized import Measure, Vectorized
 from aeexp.types import Batch
@@ -17,7 +18,7 @@ STEPS = 3  # of which the fastest is taken
 PER_STEP = 5e-4  # seconds that a step costs beside its computing, which runs that are trained together have once
 
 
-class NotTogether(Exception):
+class NotTogether(UserError):
     """Why these runs cannot be trained as one."""
 
 

@@ -1,9 +1,11 @@
 """A user's mistake ends with one clear sentence and a non-zero code before anything runs, and nothing is damaged."""
 
 import re
+import subprocess
 import sys
 
 import pytest
+from conftest import ROOT
 
 from aeexp.app import cli, composing, session
 from aeexp.app.check import check
@@ -190,3 +192,10 @@ def test_two_thousand_runs_are_looked_at_in_seconds_for_a_few_compositions(monke
         check(point.config)
     assert {point.config["bottleneck"]["dim"] for point in found} == {*range(1, 51)}
     assert len({point.run.path for point in found}) == 2000
+
+
+@pytest.mark.parametrize("words", [["seed=-1"], ["checkpoint=newest"], ["-m", "seed=0,1", "trainer.max_epochs=2,abc"]])
+def test_a_number_that_cannot_be_is_refused_before_torch_is_imported(words):
+    code = "import runpy, sys; sys.modules['torch'] = None; runpy.run_path('train.py', run_name='__main__')"
+    done = subprocess.run([sys.executable, "-c", code, *words], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and done.stderr.startswith("error: ") and "torch" not in done.stderr, done.stderr

@@ -59,7 +59,8 @@ def _made(config: dict[str, Any], shape: tuple[int, ...], scaling: Scaling | Non
         code=build({**config["code"], "_partial_": True}, "code"),
     )
     model = build(config["model"], "model", components=components)
-    return model if scaling is None else Scaled(model, scaling, components)
+    model = model if scaling is None else Scaled(model, scaling, components)
+    return model.to(memory_format=torch.channels_last)  # in which a convolution is up to three times as fast
 
 
 def make_task(config: dict[str, Any], model: Autoencoder) -> Task:

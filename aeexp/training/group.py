@@ -19,7 +19,7 @@ from aeexp.training.group_state import split
 from aeexp.training.learning_rate import LearningRate
 from aeexp.training.logger import ReconstructionGrid, RunLogger
 from aeexp.training.schedules import EarlyStopping
-from aeexp.training.task import Task, noise_seed
+from aeexp.training.task import Task, laid_out, noise_seed
 from aeexp.training.trial import NotTogether
 from aeexp.training.vectorized import Vectorized
 from aeexp.types import Batch
@@ -84,7 +84,7 @@ class GroupTask(pl.LightningModule):
         return self.models.template
 
     def configure_optimizers(self) -> Optimizer:
-        return self.members[0].task.optimizer(iter(self.weights))
+        return laid_out(self.members[0].task.optimizer(iter(self.weights)))
 
     def on_train_epoch_start(self) -> None:
         self.model.train()

@@ -23,7 +23,7 @@ class Task(pl.LightningModule):
         self.tally = Tally()
 
     def configure_optimizers(self) -> Optimizer:
-        return self.optimizer(self.model.parameters())
+        return laid_out(self.optimizer(self.model.parameters()))
 
     def setup(self, stage: str) -> None:
         quiet()  # in each process
@@ -96,6 +96,22 @@ class Task(pl.LightningModule):
                     f"{name} became {mean.item()} in epoch {self.current_epoch + 1}, {where}: training stopped"
                     f"{', the last good checkpoint is kept' * kept}; a smaller optimizer.lr may help"
                 )
+
+
+def laid_out(optimizer: Optimizer) -> Optimizer:
+    """The optimizer, whose restored state is laid out in memory as the weights are.
+
+    A fused step goes through memory, and would mix up the elements of a weight and of its moments.
+    """
+
+    def lay_out(restored: Optimizer) -> None:
+        for weight, state in restored.state.items():
+            for name, value in state.items():
+                if isinstance(value, Tensor) and value.shape == weight.shape and value.stride() != weight.stride():
+                    state[name] = torch.empty_like(weight).copy_(value)
+
+    optimizer.register_load_state_dict_post_hook(lay_out)
+    return optimizer
 
 
 def noise_seed(seed: int, epoch: int, rank: int = 0) -> int:

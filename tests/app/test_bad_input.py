@@ -194,6 +194,7 @@ def test_two_thousand_runs_are_looked_at_in_seconds_for_a_few_compositions(monke
     assert len({point.run.path for point in found}) == 2000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [["seed=-1"], ["checkpoint=newest"], ["-m", "seed=0,1", "trainer.max_epochs=2,abc"]])
 def test_a_number_that_cannot_be_is_refused_before_torch_is_imported(words):
     code = "import runpy, sys; sys.modules['torch'] = None; runpy.run_path('train.py', run_name='__main__')"

@@ -1,9 +1,14 @@
 """Optimizers that are this project's own."""
 
+from copy import deepcopy
+
+import pytest
 import torch
+from composing import made
 from conftest import same
 
 from aeexp.training.adadelta import Adadelta
+from aeexp.types import Batch
 
 
 def test_adadelta_with_a_divisor_is_adadelta_on_the_mean():
@@ -23,3 +28,29 @@ def test_adadelta_with_a_divisor_is_adadelta_on_the_mean():
             assert optimizer.step(closure) is not None
     same(summed, averaged)
     assert (summed - start).abs().min() > 0
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw", "sgd"])
+def test_a_restored_state_of_another_layout_steps_as_the_one_that_was_kept(name):
+    words = ("model=conv", f"optimizer={name}")
+    batch = Batch(torch.rand(8, 1, 8, 8), torch.zeros(8, dtype=torch.int64))
+    (task, _), (again, _) = made(*words), made(*words)
+    optimizer, restored = task.configure_optimizers(), again.configure_optimizers()
+    convolution = next(p for p in task.model.parameters() if p.dim() == 4 and p.shape[1] > 1)
+    assert not convolution.is_contiguous()  # channels last
+
+    def step(task, optimizer):
+        optimizer.zero_grad()
+        task.model.loss(batch).total.backward()
+        optimizer.step()
+
+    step(task, optimizer)
+    again.load_state_dict(task.state_dict())
+    kept = deepcopy(optimizer.state_dict())
+    for state in kept["state"].values():  # as of a group, whose weights are stacked
+        state |= {key: v.clone(memory_format=torch.contiguous_format) for key, v in state.items() if torch.is_tensor(v)}
+    restored.load_state_dict(kept)
+    step(task, optimizer)
+    step(again, restored)
+    for found, expected in zip(again.model.parameters(), task.model.parameters(), strict=True):
+        same(found, expected)

@@ -22,13 +22,13 @@ class Published:
     cell: Cell
 
     def texts(self, digits: int) -> tuple[str, str, str]:
-        """The value with its source's number, our mean less it, and the interval with inside or outside."""
-        difference = f"{self.cell.mean - self.value:+.{digits}f}" if self.cell.n else DASH
+        """The value with its source's number, our mean less it, and the interval with inside or outside, as printed."""
+        difference = f"{round(self.cell.mean - self.value, digits) + 0.0:+.{digits}f}" if self.cell.n else DASH
         interval = prediction_interval(self.cell)
         shown = DASH
         if interval:
-            low, high = interval
-            side = "inside" if low <= self.value <= high else "outside"
+            low, high = (round(end, digits) for end in interval)
+            side = "inside" if low <= round(self.value, digits) <= high else "outside"
             shown = f"{low:.{digits}f} to {high:.{digits}f}: {side}"
         return f"{self.value:.{digits}f} [{self.source}]", difference, shown
 

@@ -52,7 +52,7 @@ def test_total_is_the_sum_of_the_means_of_the_terms():
 def test_tally_means_over_examples_and_not_over_batches():
     x, tally = torch.randn(10), Tally()
     for part in x.split([7, 2, 1]):
-        tally.add("val", len(part), {"each": part}, {"mean": part.mean()})
+        tally.add("val", len(part), tally.averaged({"each": part}, {"mean": part.mean()}))
     same(tally.means("val"), {"val/each": x.mean(), "val/mean": x.mean()})
 
 

@@ -41,7 +41,7 @@ def read(code, *batches):
     """What is logged of an epoch of these batches of features."""
     tally = Tally()
     for h in batches:
-        tally.add("val", len(h), code(h).stats)
+        tally.add("val", len(h), tally.averaged(code(h).stats))
     return {name.removeprefix("val/"): value for name, value in tally.means("val").items()}
 
 

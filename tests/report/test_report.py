@@ -146,7 +146,7 @@ def test_a_mistake_in_a_tables_file_is_refused_before_the_sweep(tmp_path, change
 def test_the_tables_of_the_project_are_understood():
     nodes = [read_yaml(file)["table"] for file in (ROOT / "configs" / "table").glob("*.yaml")]
     assert len([Spec.of(node) for node in nodes]) >= 4
-    assert all(len(node["sweep"]["seed"]) >= 5 for node in nodes)  # what is stored can be tested
+    assert all(len(node["sweep"]["seed"]) >= 3 for node in nodes)  # fewer are not ranked
 
 
 def test_all_forms_are_written_and_the_csv_holds_the_numbers(sweep):

@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from functools import partial
 from itertools import chain
+from math import ceil
 from typing import Any
 
 from hydra.core.utils import JobReturn
@@ -36,19 +37,20 @@ class ProcessLauncher(Launcher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         jobs = [list(words) for words in job_overrides]
-        places = self._groups(jobs)
-        slots = min(self.jobs or max(1, cores() // self.threads), len(places))
+        slots = self.jobs or max(1, cores() // self.threads)
+        places = self._groups(jobs, slots)
+        slots = min(slots, len(places))
         work = _one_after_another if slots == 1 else partial(_side_by_side, slots=slots)
         done = dict(zip(chain(*places), chain(*work([[jobs[i] for i in group] for group in places])), strict=True))
         return [done[i] for i in range(len(jobs))]
 
-    def _groups(self, jobs: list[list[str]]) -> list[list[int]]:
-        """The places of the jobs that one worker does, one after another or together."""
+    def _groups(self, jobs: list[list[str]], slots: int) -> list[list[int]]:
+        """The places of the jobs that one worker does, one after another or together, with something for each slot."""
         if self.together == 1:
             return [[i] for i in range(len(jobs))]
         from aeexp.app.together import groups  # here, because Hydra imports every plugin at every start
 
-        return groups(jobs, self.together)
+        return groups(jobs, min(self.together, ceil(len(jobs) / slots)))
 
 
 def cores() -> int:

@@ -16,6 +16,7 @@ from aeexp.app.session import begin, wired
 from aeexp.app.sweep import Point, points
 from aeexp.app.weights import discard_damaged
 from aeexp.data.examples import together
+from aeexp.errors import UserError
 from aeexp.runs.failures import sentence
 from aeexp.runs.identity import identity, identity_text
 from aeexp.runs.related import duplicate
@@ -48,7 +49,7 @@ def train_together(jobs: Sequence[list[str]]) -> None:
             try:
                 held.enter_context(point.run.begun(point.config))
                 mine.append(point)
-            except Locked:
+            except (Locked, UserError, OSError):
                 pass  # which its own turn says
         _try(mine)
 

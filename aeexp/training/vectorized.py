@@ -65,7 +65,7 @@ class Vectorized:
 
     def _draws(self, measure: Measure, batch: Batch) -> list[Draw]:
         """What a model draws of such a batch: of the same sizes, in the same mode and stage, always the same."""
-        kind = (measure, batch.x.shape, self.template.training, self.template.stage)
+        kind = (measure, batch.x.shape, batch.x.device, self.template.training, self.template.stage)
         if kind not in self.draws:
             kept = {name: value.clone() for name, value in self.template.state_dict().items()}
             self.draws[kind] = recorded(lambda: measure(Batch(batch.x[0], batch.y[0])))

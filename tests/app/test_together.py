@@ -169,6 +169,7 @@ def test_groups_have_one_shape_and_are_no_larger_than_asked_for(tmp_path):
     assert {len(group) for group in found} == {4, 2}
     for group in found:
         assert len({tuple(word for word in jobs[i] if word[:4] in ("mode", "bott")) for i in group}) == 1
+    assert {len(group) for group in ProcessLauncher(jobs=12, threads=1, together=16)._groups(jobs, 12)} == {2}
     jobs, _ = swept(tmp_path, "optimizer.lr=0.1,0.2", "code.weight=0.1,0.2", "model=sparse", "seed=0")
     assert [len(group) for group in groups(jobs, 4)] == [2, 2]
 

@@ -13,6 +13,7 @@ COMMANDS = {  # each imports only what it needs: the help and the reports need n
     "runs": ("aeexp.report.listing", "main", "list, compare and delete runs, from disk"),
     "table": ("aeexp.app.tables", "main", "list the tables, their runs and what they cost"),
     "export": ("aeexp.api.export", "main", "a finished run as ONNX"),
+    "completion": ("aeexp.app.completion", "main", "completion of words in bash: source <(aeexp completion)"),
 }
 
 

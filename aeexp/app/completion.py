@@ -1,6 +1,6 @@
 """aeexp completion: what bash needs to complete the words of a command line, by Hydra's own completion."""
 
-import sys
+import argparse
 
 from aeexp.__main__ import COMMANDS
 
@@ -19,6 +19,6 @@ complete -o nospace -o default -F _aeexp aeexp"""
 
 
 def main() -> None:
-    if sys.argv[1:]:
-        sys.exit("usage: source <(aeexp completion)")
+    about = "What bash needs to complete the words of a command line:  source <(aeexp completion)"
+    argparse.ArgumentParser("aeexp completion", description=about).parse_args()
     print(BASH % " ".join(COMMANDS))

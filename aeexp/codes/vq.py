@@ -55,13 +55,13 @@ class VQ(Bottleneck):
         if self.training:
             self._restart(z_e.detach())
         k = self.nearest(z_e.detach())
-        counts = self._counts(k.view(a.shape[0], -1)).to(z_e)  # (B, K)
+        chosen = counts(k.view(a.shape[0], -1), len(self.codebook)).to(z_e)  # (B, K)
         if self.training:
-            self.used.mul_(self.decay).add_(counts.sum(0), alpha=1 - self.decay)
+            self.used.mul_(self.decay).add_(chosen.sum(0), alpha=1 - self.decay)
         e = self.codebook[k].detach()
-        cost = self.beta * (z_e - e).square() + self.learn(z_e.detach(), k, counts.sum(0))
+        cost = self.beta * (z_e - e).square() + self.learn(z_e.detach(), k, chosen.sum(0))
         z_q = e.view_as(a) + (a - a.detach())  # exactly e, with the gradient of z_e
-        usage = EpochStatistic(counts * a.shape[0] / k.shape[0], perplexity)
+        usage = EpochStatistic(chosen * a.shape[0] / k.shape[0], perplexity)
         return Code(z_q, z_q, {"vq": cost.view(a.shape[0], -1).sum(1)}, {"usage": usage})
 
     @torch.no_grad()
@@ -76,11 +76,6 @@ class VQ(Bottleneck):
 
     def entries(self, k: Tensor) -> Tensor:
         return self.codebook[k].flatten(1)
-
-    def _counts(self, k: Tensor) -> Tensor:
-        """How often each entry is chosen in an example: (B, positions) -> (B, K)"""
-        nothing = torch.zeros(k.shape[0], len(self.codebook), dtype=k.dtype, device=k.device)
-        return nothing.scatter_add(1, k, torch.ones_like(k))
 
     @torch.no_grad()
     def _restart(self, z_e: Tensor) -> None:
@@ -115,6 +110,12 @@ class Gradient(VQ):
 
     def learn(self, z_e: Tensor, k: Tensor, n: Tensor) -> Tensor:
         return (z_e - self.codebook[k]).square()
+
+
+def counts(k: Tensor, entries: int) -> Tensor:
+    """How often each of the entries is chosen in an example: (B, positions) -> (B, entries)"""
+    nothing = torch.zeros(k.shape[0], entries, dtype=k.dtype, device=k.device)
+    return nothing.scatter_add(1, k, torch.ones_like(k))
 
 
 def perplexity(usage: Tensor) -> dict[str, Tensor]:

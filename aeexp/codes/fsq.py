@@ -57,8 +57,9 @@ class FSQ(Bottleneck):
         return Code(z, z, stats={"usage": usage})
 
     def indices(self, z: Tensor) -> Tensor:
-        steps = (self._split(z) * self.scale).round().long() + self.scale  # 0 .. L_i - 1
-        return (steps * self.radix).sum(-1)
+        """Of the entries that are nearest to z."""
+        steps = (self._split(z) * self.scale).round().long() + self.scale
+        return (steps.clamp_min(0).minimum(self.levels - 1) * self.radix).sum(-1)
 
     def entries(self, k: Tensor) -> Tensor:
         steps = k[..., None] // self.radix % self.levels

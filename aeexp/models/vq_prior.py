@@ -33,8 +33,8 @@ class VQPrior(Factored):
         super().__init__(components)
         if self.code.symbols is None:
             raise UserError(
-                f"model=vq_prior has a prior over the indices of code=vq, but the code is {type(self.code).__name__}: "
-                "choose code=vq, or model=vae"
+                f"model=vq_prior has a prior over the symbols of a codebook, but the code {type(self.code).__name__} has "
+                "none: choose code=vq or code=fsq, or model=vae"
             )
         self.positions = components.dim // self.code.symbol_width
         self.prior = Autoregressive(self.code, self.positions, transformer)
@@ -54,9 +54,12 @@ class VQPrior(Factored):
 
     def _surprise(self, x: Tensor) -> Tensor:
         """-log p(k) of the indices that the autoencoder, as a constant, gives to x: (B,)"""
+        training = self.code.training
+        self.code.eval()  # a codebook does not learn from the batches of the prior
         with torch.no_grad():
-            z_e = self.code.project(self.encoder(x))
-        return -self.prior.log_prob(z_e)
+            z = self.code(self.encoder(x)).mean
+        self.code.train(training)
+        return -self.prior.log_prob(z)
 
 
 class Autoregressive(Prior):

@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 import torch
+from composing import made
 from conftest import same
 
 from aeexp.codes.fsq import FSQ
@@ -47,6 +48,8 @@ def test_every_symbol_is_an_entry_and_back():
     k = code.indices(pairs)
     assert k.shape == (24, 2) and sorted(k[:, 0].tolist()) == [*range(24)]
     same(code.entries(k), pairs.to(code.entries(k)))
+    same(code.indices(pairs * 1.01), k)
+    same(code.indices(9 * torch.ones(1, 6)), torch.tensor([[23, 23]]))
     assert code.symbols == 24 and code.symbol_width == 3
 
 
@@ -68,3 +71,13 @@ def test_levels_that_make_no_code_are_refused(dim, levels):
 
 def test_a_code_of_fewer_units_has_fewer_levels():
     assert FSQ(in_features=3, dim=2, levels=[8, 5, 5, 5]).symbols == 40
+
+
+def test_a_prior_learns_the_symbols_of_features_of_any_size():
+    task, data = made("model=vq_prior", "code=fsq", "code.levels=[3,4]", "bottleneck=4")
+    with torch.no_grad():
+        task.model.code.project.weight.mul_(1e4)
+    batch = data.train[torch.arange(50)]
+    assert task.model.loss(batch).terms["prior"].isfinite().all()
+    drawn = task.model.prior.sample(20)
+    same(task.model.code.entries(task.model.code.indices(drawn)), drawn)

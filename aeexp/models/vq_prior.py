@@ -33,8 +33,8 @@ class VQPrior(Factored):
         super().__init__(components)
         if self.code.symbols is None:
             raise UserError(
-                f"model=vq_prior has a prior over the symbols of a codebook, but the code {type(self.code).__name__} has "
-                "none: choose code=vq or code=fsq, or model=vae"
+                f"model=vq_prior has a prior over the symbols of a codebook, but the code {type(self.code).__name__} "
+                "has none: choose code=vq or code=fsq, or model=vae"
             )
         self.positions = components.dim // self.code.symbol_width
         self.prior = Autoregressive(self.code, self.positions, transformer)

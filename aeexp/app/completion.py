@@ -2,7 +2,7 @@
 
 import argparse
 
-from aeexp.__main__ import COMMANDS
+from aeexp.app.commands import COMMANDS
 
 BASH = """_aeexp() {
     local command="${COMP_WORDS[1]}" line found=

@@ -10,11 +10,10 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import chain
 from math import ceil
-from typing import Any
 
 from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
@@ -71,10 +70,9 @@ def _side_by_side(groups: list[list[list[str]]], slots: int) -> list[list[JobRet
         waiting = [pool.schedule(train_points, (group,)) for group in groups]
         done = []
         for group, future in zip(groups, waiting, strict=True):
-            try:
-                done.append(_returned(future.result()))
-            except ProcessExpired:  # the worker is gone, with this group alone
-                done.append(_again(pool, group))
+            if isinstance(future.exception(), ProcessExpired):  # the worker is gone, with this group alone: once more
+                future = pool.schedule(train_points, (group,))
+            done.append(_returned(group, future.result))
         return done
     except BaseException:
         pool.stop()
@@ -84,24 +82,18 @@ def _side_by_side(groups: list[list[list[str]]], slots: int) -> list[list[JobRet
         pool.join()
 
 
-def _again(pool: Any, group: list[list[str]]) -> list[JobReturn]:
-    """Runs whose worker was lost go on from their checkpoints, once."""
-    from aeexp.app.cli import train_points
-
-    try:
-        return _returned(pool.schedule(train_points, (group,)).result())
-    except Exception as error:
-        return [failed(error)] * len(group)
-
-
 def _one_after_another(groups: list[list[list[str]]]) -> list[list[JobReturn]]:
     from aeexp.app.cli import train_points
 
-    return [_returned(train_points(group)) for group in groups]
+    return [_returned(group, partial(train_points, group)) for group in groups]
 
 
-def _returned(outcomes: list[dict[str, float] | Exception]) -> list[JobReturn]:
-    return [failed(each) if isinstance(each, Exception) else returned(each) for each in outcomes]
+def _returned(group: list[list[str]], work: Callable[[], list[dict[str, float] | Exception]]) -> list[JobReturn]:
+    """What came of each run of a group; where the work itself fails, that is what came of all of them."""
+    try:
+        return [failed(each) if isinstance(each, Exception) else returned(each) for each in work()]
+    except Exception as error:
+        return [failed(error)] * len(group)
 
 
 def _begin(parent: int, path: list[str]) -> None:

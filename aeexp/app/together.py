@@ -4,7 +4,7 @@ import json
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import ExitStack
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -15,6 +15,7 @@ from aeexp.app.components import trainable
 from aeexp.app.session import begin, wired
 from aeexp.app.sweep import Point, points
 from aeexp.app.weights import discard_damaged
+from aeexp.app.words import parsed
 from aeexp.data.examples import together
 from aeexp.errors import UserError
 from aeexp.runs.failures import sentence
@@ -32,10 +33,9 @@ ELEMENTWISE = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD, torch.optim
 
 def groups(jobs: Sequence[list[str]], most: int) -> list[list[int]]:
     """The places of the jobs whose runs have one shape, at most `most` in a group, in order."""
-    alike: dict[str, list[int]] = defaultdict(list)
+    alike: dict[tuple[str, ...], list[int]] = defaultdict(list)
     for place, words in enumerate(jobs):
-        (point,) = points("train", words)
-        alike[_shape(point.config)].append(place)
+        alike[tuple(word for word in words if not _keeps_shape(word))].append(place)
     return [places[i : i + most] for places in alike.values() for i in range(0, len(places), most)]
 
 
@@ -134,18 +134,15 @@ def _refuse(config: dict[str, Any]) -> None:
     refuse_own_state(build(config["schedule"], "schedule"))
 
 
-def _shape(config: dict[str, Any]) -> str:
-    """What has to be alike in a group."""
-    parts = {group: _without_floats(config[group]) for group in ("model", "code", "corruption")}
-    data = {key: value for key, value in config["data"].items() if key != "labels"}
-    return _seedless({**config, **parts, "data": data, "labels": None})
+@cache
+def _keeps_shape(word: str) -> bool:
+    """Whether runs that differ in this word alone have one shape: a composition of each would take long."""
+    (override,) = parsed([word])
+    group, _, name = override.get_key_element().partition(".")
+    return group in ("seed", "labels") or (
+        group in ("model", "code", "corruption") and bool(name) and isinstance(override.value(), float)
+    )
 
 
 def _seedless(config: dict[str, Any]) -> str:
     return json.dumps(with_seed_zero(json.loads(identity_text(config)), config["seed"]), sort_keys=True)
-
-
-def _without_floats(node: Any) -> Any:
-    if isinstance(node, dict):
-        return {key: _without_floats(value) for key, value in node.items()}
-    return None if isinstance(node, float) else node

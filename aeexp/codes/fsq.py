@@ -26,6 +26,7 @@ MOST = 1000  # levels, for which epsilon adds no level
 
 class FSQ(Bottleneck):
     differentiable = False  # it jumps from level to level
+    symbols: int
     levels: Tensor  # L_i of one symbol, (width,)
     height: Tensor  # h_i
     offset: Tensor  # o_i
@@ -52,7 +53,7 @@ class FSQ(Bottleneck):
     def of(self, a: Tensor) -> Code:
         bounded = self.height * (self._split(a) + (self.offset / self.height).atanh()).tanh() - self.offset
         z = (straight_through(bounded.round(), bounded) / self.scale).view_as(a)
-        chosen = counts(self.indices(z.detach()).view(len(a), -1), self.symbols or 0)
+        chosen = counts(self.indices(z.detach()).view(len(a), -1), self.symbols)
         usage = EpochStatistic(chosen.to(z) * self.symbol_width / a[0].numel(), perplexity)
         return Code(z, z, stats={"usage": usage})
 

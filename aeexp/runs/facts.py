@@ -42,6 +42,7 @@ def peak_memory() -> int:
 
 
 def now() -> str:
+    """The time in UTC, to the second, as ISO 8601 writes it."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 

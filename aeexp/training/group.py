@@ -17,7 +17,7 @@ from aeexp.models.base import Autoencoder
 from aeexp.training.checkpoints import Checkpoints, name_of
 from aeexp.training.group_state import split
 from aeexp.training.learning_rate import LearningRate
-from aeexp.training.logger import ReconstructionGrid, RunLogger
+from aeexp.training.logger import ReconstructionGrid, RunLogger, last_step
 from aeexp.training.schedules import EarlyStopping
 from aeexp.training.task import Task, laid_out, noise_seed
 from aeexp.training.trial import NotTogether
@@ -149,7 +149,7 @@ class Keeper(Checkpoint):
 
     def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         assert isinstance(module, GroupTask)
-        step = trainer.global_step - 1
+        step = last_step(trainer)
         for member in module.members:
             board = member.logger.experiment
             board.add_image("reconstructions", member.grid.grid(member.task), step)
@@ -165,7 +165,7 @@ class Keeper(Checkpoint):
             if member.over:
                 continue
             numbers = {name: value.item() for name, value in {**member.means, **scheduled}.items() if not value.dim()}
-            member.logger.log_metrics(numbers, trainer.global_step - 1)
+            member.logger.log_metrics(numbers, last_step(trainer))
             member.logger.experiment.flush()
             stops = member.stopping is not None and member.stopping.stops(trainer, member.means)
             member.checkpoints.seconds += took

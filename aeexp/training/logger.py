@@ -51,14 +51,14 @@ class ReconstructionGrid(pl.Callback):
     def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         assert isinstance(module, Task)
         if isinstance(trainer.logger, TensorBoardLogger) and trainer.is_global_zero:
-            trainer.logger.experiment.add_image("reconstructions", self.grid(module), _step(trainer))
+            trainer.logger.experiment.add_image("reconstructions", self.grid(module), last_step(trainer))
 
     def on_save_checkpoint(self, trainer: pl.Trainer, module: pl.LightningModule, checkpoint: dict[str, Any]) -> None:
         # Lightning logs the means of a training epoch after the hook in which its checkpoint is made
         values = trainer.callback_metrics.items()  # several processes make them together
         if isinstance(trainer.logger, TensorBoardLogger) and trainer.is_global_zero:
             means = {name: value.item() for name, value in values if name.startswith("train/")}
-            trainer.logger.log_metrics(means, _step(trainer))
+            trainer.logger.log_metrics(means, last_step(trainer))
             trainer.logger.experiment.flush()
 
     def grid(self, task: Task) -> Tensor:
@@ -75,6 +75,6 @@ def curves(x: Tensor) -> Tensor:
     return torch.nn.functional.one_hot(rows, CURVE).movedim(-1, 1)[:, None].float()
 
 
-def _step(trainer: pl.Trainer) -> int:
+def last_step(trainer: pl.Trainer) -> int:
     """The last step that was taken, counted from 0, as Lightning counts where it logs; a checkpoint counts from 1."""
     return trainer.global_step - 1

@@ -146,7 +146,7 @@ class Tally:
         sums = self.sums[stage]
         for name, mean in means.items():
             if name not in sums:
-                sums[name] = torch.zeros_like(mean, requires_grad=False)
+                sums[name] = torch.zeros_like(mean)
             sums[name].add_(mean.detach(), alpha=n)
 
     def taken(self, stage: str) -> dict[str, Tensor]:

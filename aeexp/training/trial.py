@@ -26,18 +26,18 @@ def refuse_unequal(models: Vectorized, tasks: list[Task], batch: Batch) -> None:
     """NotTogether where a loss, a gradient, a buffer or a measure of validation is another one together than alone."""
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message="There is a performance drop")
-        for stage in range(len(models.template.stages) + 1):
-            for training in (True, False):
+        stages = range(len(models.template.stages) + 1)
+        for stage, training in [*((stage, True) for stage in stages), (0, False)]:  # in eval mode there are no stages
+            for model in models.models:
+                model.stage, _ = stage, model.train(training)
+            try:
+                _compare(models, tasks, batch, training)
+            except (RuntimeError, UserWarning) as error:
+                reason = f"torch cannot compute this model for several runs at once ({_short(error)})"
+                raise NotTogether(reason) from error
+            finally:
                 for model in models.models:
-                    model.stage, _ = stage, model.train(training)
-                try:
-                    _compare(models, tasks, batch, training)
-                except (RuntimeError, UserWarning) as error:
-                    reason = f"torch cannot compute this model for several runs at once ({_short(error)})"
-                    raise NotTogether(reason) from error
-                finally:
-                    for model in models.models:
-                        model.stage, _ = 0, model.train()
+                    model.stage, _ = 0, model.train()
 
 
 def refuse_slower(models: Vectorized, tasks: list[Task], batch: Batch) -> None:

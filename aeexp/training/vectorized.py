@@ -26,14 +26,16 @@ class Vectorized:
         self.models, self.template = models, models[0]
         stacked, self.buffers = stack_module_state([*models])
         self.named = {name: nn.Parameter(value.detach(), value.requires_grad) for name, value in stacked.items()}
-        self.share(torch.device("cpu"))
         self.weights = [*self.named.values()]
-        self.numbers = dict(_differing(models))
+        self.numbers, self.measured = dict(_differing(models)), _Measured(self.template)
+        self.share(torch.device("cpu"))
         self.draws: dict[tuple[object, ...], list[Draw]] = {}
 
     def share(self, device: torch.device) -> None:
         """Makes the weights of each model views of the stacked ones, which are on this device."""
         self.buffers = {name: value.to(device) for name, value in self.buffers.items()}
+        self.numbers = {place: value.to(device) for place, value in self.numbers.items()}
+        self.state = {f"model.{name}": value for name, value in {**self.named, **self.buffers}.items()}
         for name, stacked in [*self.named.items(), *self.buffers.items()]:
             for i, model in enumerate(self.models):
                 _at(model, name).data = stacked.detach()[i]
@@ -41,14 +43,12 @@ class Vectorized:
     def __call__(self, measure: Measure, batch: Batch, generators: list[torch.Generator]) -> dict[str, Tensor]:
         """What `measure` says of each model, each (n, ...), on its own batch: x (n, B, *shape), y (n, B)."""
         noise = drawn(self._draws(measure, batch), generators)
-        state = {f"model.{name}": value for name, value in {**self.named, **self.buffers}.items()}
-        measured = _Measured(self.template, measure)
 
         def one(state: dict[str, Tensor], own: list[Tensor], drawn: list[Tensor], x: Tensor, y: Tensor) -> Any:
             with self._with_numbers(own), Given(drawn) if drawn else nullcontext():
-                return functional_call(measured, state, (x, y))
+                return functional_call(self.measured, state, (measure, Batch(x, y)))
 
-        return vmap(one)(state, [value.to(batch.x.device) for value in self.numbers.values()], noise, batch.x, batch.y)
+        return vmap(one)(self.state, [*self.numbers.values()], noise, batch.x, batch.y)
 
     @contextmanager
     def _with_numbers(self, own: list[Tensor]) -> Iterator[None]:
@@ -74,12 +74,14 @@ class Vectorized:
 
 
 class _Measured(nn.Module):
-    def __init__(self, model: Autoencoder, measure: Measure) -> None:
-        super().__init__()
-        self.model, self.measure = model, measure
+    """What functional_call calls: the measure reads the weights that it has put into the model."""
 
-    def forward(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
-        return self.measure(Batch(x, y))
+    def __init__(self, model: Autoencoder) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, measure: Measure, batch: Batch) -> dict[str, Tensor]:
+        return measure(batch)
 
 
 def _differing(models: Sequence[Autoencoder]) -> Iterator[tuple[tuple[str, str], Tensor]]:

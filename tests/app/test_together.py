@@ -189,3 +189,9 @@ def test_a_run_that_another_process_has_is_left_out_of_the_group(tmp_path, capfd
         train_together(jobs)
     assert "2 runs are trained together" in capfd.readouterr().out
     assert [(run.checkpoints / "last.ckpt").exists() for run in runs] == [False, True, True]
+
+
+def test_work_that_fails_as_a_whole_costs_its_group_alone(monkeypatch):
+    monkeypatch.setattr("aeexp.app.cli.train_points", lambda group: [{"x": 1.0 / (group != [["seed=1"]])}])
+    first, second = ProcessLauncher(jobs=1, threads=1).launch([["seed=1"], ["seed=2"]], 0)
+    assert isinstance(first._return_value, ZeroDivisionError) and second._return_value == {"x": 1.0}

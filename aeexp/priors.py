@@ -27,12 +27,12 @@ class Prior(nn.Module, ABC):
 class StandardNormal(Prior):
     """p(z) = N(0, I)"""
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, shape: tuple[int, ...]) -> None:
         super().__init__()
-        self.dim = dim
+        self.shape = shape  # (*positions, D)
 
     def sample(self, n: int) -> Tensor:
-        return torch.randn(n, self.dim)
+        return torch.randn(n, *self.shape)
 
     def log_prob(self, z: Tensor) -> Tensor:
         return -0.5 * (z.square() + log(2 * pi)).flatten(1).sum(1)

@@ -90,7 +90,7 @@ class Generator(Oracle):
     def __init__(self, image, code=corner, prior=None, reads_labels=False):
         super().__init__(code)
         self.reads_labels = reads_labels
-        self.generate, self.prior = image, prior or StandardNormal(CLASSES)
+        self.generate, self.prior = image, prior or StandardNormal((CLASSES,))
 
     def decode(self, z, y=None):
         return self.generate(z, y)

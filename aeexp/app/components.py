@@ -6,7 +6,7 @@ import torch
 
 from aeexp.app.build import build, call
 from aeexp.data.module import DataModule
-from aeexp.errors import UserError
+from aeexp.errors import NotApplicable, UserError
 from aeexp.models.base import Autoencoder, Components
 from aeexp.models.scaled import Scaled
 from aeexp.runs.facts import memory
@@ -65,6 +65,18 @@ def _made(config: dict[str, Any], shape: tuple[int, ...], scaling: Scaling | Non
 
 def make_task(config: dict[str, Any], model: Autoencoder) -> Task:
     return call(Task, "task", model=model, optimizer=build(config["optimizer"], "optimizer"), seed=config["seed"])
+
+
+@torch.no_grad()
+def code_size(model: Autoencoder, shape: tuple[int, ...]) -> int | None:
+    """Numbers of a code, all its positions together; None of a model without codes."""
+    was = model.training
+    try:
+        return model.eval().encode(torch.zeros(1, *shape)).mean[0].numel()
+    except NotApplicable:
+        return None
+    finally:
+        model.train(was)
 
 
 def trainable(model: Autoencoder) -> bool:

@@ -11,7 +11,7 @@ import pytorch_lightning as pl
 import torch
 
 from aeexp.app.build import build
-from aeexp.app.components import make_data, make_model, make_task, trainable
+from aeexp.app.components import code_size, make_data, make_model, make_task, trainable
 from aeexp.app.tensorboard import EvaluationEvents
 from aeexp.app.weights import damage_of, discard_damaged, load, restore
 from aeexp.context.base import EvaluationContext, Result
@@ -47,6 +47,7 @@ def train(run: Run, config: dict[str, Any], alone: bool = True) -> None:
             run.copy_weights(duplicate)
         facts = {
             "parameters": sum(parameter.numel() for parameter in task.model.parameters()),
+            "code_size": code_size(task.model, data.shape),
             "weights_of": duplicate.path.name if duplicate else None,
             # what the configuration may leave to the files, so that the model can be given away without them
             "data": {"shape": list(data.shape), "classes": data.classes, "peak": data.peak},

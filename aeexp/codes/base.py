@@ -58,8 +58,8 @@ class Bottleneck(nn.Module, ABC):
         """beta, where the code costs beta KL(q || p) for each example by itself."""
         return None
 
-    def prior(self) -> Prior:
-        """p(z) of the codes that the decoder reads."""
+    def prior(self, positions: tuple[int, ...]) -> Prior:
+        """p(z) of the codes that the decoder reads, (*positions, D)."""
         return NoPrior()
 
     def posterior(self, h: Tensor) -> DiagonalNormal:
@@ -67,11 +67,11 @@ class Bottleneck(nn.Module, ABC):
         _none(self, "posterior q(z | x)", "code=gaussian")
 
     def indices(self, z: Tensor) -> Tensor:
-        """The symbols of codes: (B, D) -> (B, D / symbol_width) int64. NotApplicable without a codebook."""
+        """The S symbols of codes in a row: (B, *positions, D) -> (B, S) int64. NotApplicable without a codebook."""
         _none(self, "codebook", "code=vq")
 
     def entries(self, k: Tensor) -> Tensor:
-        """The codes of symbols: (B, D / symbol_width) -> (B, D). NotApplicable without a codebook."""
+        """The codes of symbols, flat: (B, S) -> (B, S symbol_width). NotApplicable without a codebook."""
         _none(self, "codebook", "code=vq")
 
 

@@ -53,14 +53,14 @@ class FSQ(Bottleneck):
     def of(self, a: Tensor) -> Code:
         bounded = self.height * (self._split(a) + (self.offset / self.height).atanh()).tanh() - self.offset
         z = (straight_through(bounded.round(), bounded) / self.scale).view_as(a)
-        chosen = counts(self.indices(z.detach()).view(len(a), -1), self.symbols)
+        chosen = counts(self.indices(z.detach()), self.symbols)
         usage = EpochStatistic(chosen.to(z) * self.symbol_width / a[0].numel(), perplexity)
         return Code(z, z, stats={"usage": usage})
 
     def indices(self, z: Tensor) -> Tensor:
         """Of the entries that are nearest to z."""
         steps = (self._split(z) * self.scale).round().long() + self.scale
-        return (steps.clamp_min(0).minimum(self.levels - 1) * self.radix).sum(-1)
+        return (steps.clamp_min(0).minimum(self.levels - 1) * self.radix).sum(-1).flatten(1)
 
     def entries(self, k: Tensor) -> Tensor:
         steps = k[..., None] // self.radix % self.levels

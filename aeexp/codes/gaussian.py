@@ -37,8 +37,8 @@ class Variational(Bottleneck):
         kl = divergences(mu, log_var)
         return Code(z, mu, {"kl": self.cost(kl)}, statistics(mu, kl))
 
-    def prior(self) -> Prior:
-        return StandardNormal(self.dim)
+    def prior(self, positions: tuple[int, ...]) -> Prior:
+        return StandardNormal((*positions, self.dim))
 
     def posterior(self, h: Tensor) -> DiagonalNormal:
         return DiagonalNormal(*self.project(h).chunk(2, dim=-1))

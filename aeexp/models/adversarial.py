@@ -24,12 +24,13 @@ class Adversarial(Factored):
         super().__init__(components)
         if weight < 0:
             raise UserError(f"model.weight is what fooling the discriminator is worth, but got {weight}: choose >= 0")
-        features = discriminator.encoder((components.dim,))
+        shape = (*self.encoder.positions, components.dim)
+        features = discriminator.encoder(shape)
         self.discriminator = nn.Sequential(
             features, nn.Linear(features.out_features, 1), nn.Flatten(0)
-        )  # (B, D) -> (B,)
+        )  # (B, *positions, D) -> (B,)
         self.discriminator.apply(components.initialization)
-        self.weight, self.prior = weight, StandardNormal(components.dim)
+        self.weight, self.prior = weight, StandardNormal(shape)
 
     def loss(self, batch: Batch) -> Loss:
         recon, code = self.reconstruction_nll(batch.x)
@@ -45,6 +46,6 @@ class Adversarial(Factored):
         return Loss(terms, {**code.stats, "discriminator_accuracy": right})
 
     def _frozen(self, z: Tensor) -> Tensor:
-        """D(z) with D's weights as constants: (B, D) -> (B,)"""
+        """D(z) with D's weights as constants: (B, *positions, D) -> (B,)"""
         constants = {name: weight.detach() for name, weight in self.discriminator.named_parameters()}
         return functional_call(self.discriminator, constants, (z,))

@@ -114,7 +114,7 @@ class Factored(Autoencoder, ABC):
         self.encoder = components.network.encoder(components.shape)
         self.code = components.code(in_features=self.encoder.out_features, dim=components.dim)
         self.decoder = components.network.decoder(components.dim, components.shape)
-        self.prior = self.code.prior()
+        self.prior = self.code.prior(self.encoder.positions)
         self.symbol_width = self.code.symbol_width
         self.initialization = components.initialization
         self.apply(self.initialization)
@@ -163,7 +163,7 @@ class Factored(Autoencoder, ABC):
         return self.encoder.with_switches(x)
 
     def condition(self, z: Tensor, y: Tensor | None) -> Tensor:
-        """Codes (B, D) as the decoder reads them: a conditional model appends the label."""
+        """Codes (B, *positions, D) as the decoder reads them: a conditional model appends the label."""
         return z
 
 

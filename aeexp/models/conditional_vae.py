@@ -49,8 +49,9 @@ class ConditionalVAE(Factored):
         return super().features(torch.cat([x, channel], dim=_axis(x.shape[1:]) + 1), y)
 
     def condition(self, z: Tensor, y: Tensor | None) -> Tensor:
-        """(B, D), labels (B,) -> (B, D + classes)"""
-        return torch.cat([z, self._one_hot(y, z)], dim=1)
+        """(B, *positions, D), labels (B,) -> (B, *positions, D + classes)"""
+        label = self._one_hot(y, z).view(-1, *(1 for _ in z.shape[1:-1]), self.classes)
+        return torch.cat([z, label.expand(*z.shape[:-1], -1)], dim=-1)
 
     def _one_hot(self, y: Tensor | None, like: Tensor) -> Tensor:
         """Labels (B,), -1 where there is none -> (B, classes)"""

@@ -14,6 +14,7 @@ their codes. `recon` is the simple objective, no bound on -log p(x). The images 
 
 from collections.abc import Iterable
 from itertools import pairwise
+from math import prod
 
 import torch
 from torch import Tensor
@@ -42,7 +43,8 @@ class Diffusion(Autoencoder):
         self.prior = NoPrior()
         self.encoder = components.network.encoder(components.shape)
         self.code = components.code(in_features=self.encoder.out_features, dim=components.dim)
-        self.eps_theta = UNet(components.shape, widths, condition=components.dim + FEATURES)
+        code_size = prod(self.encoder.positions) * components.dim
+        self.eps_theta = UNet(components.shape, widths, condition=code_size + FEATURES)
         self.apply(components.initialization)
         first, last = beta
         abar = torch.cat([torch.ones(1), (1 - torch.linspace(first, last, steps)).cumprod(0)])
@@ -78,7 +80,7 @@ class Diffusion(Autoencoder):
         return self.decode(self.encode(x).mean)
 
     def predicted(self, x_t: Tensor, t: Tensor, z: Tensor) -> Tensor:
-        """eps_theta(x_t, t, z): (B, *shape), (B,), (B, D) -> (B, *shape)"""
+        """eps_theta(x_t, t, z): (B, *shape), (B,), (B, *positions, D) -> (B, *shape)"""
         rates = torch.exp(torch.arange(FEATURES // 2, device=t.device) * (-9.2 / (FEATURES // 2)))  # to 1e-4
         angles = t[:, None] * rates  # (B, FEATURES / 2): Vaswani et al. (2017), section 3.5
         return self.eps_theta(x_t, torch.cat([z.flatten(1), angles.sin(), angles.cos()], dim=1))

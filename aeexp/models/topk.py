@@ -51,7 +51,7 @@ class TopK(Factored):
 
     def loss(self, batch: Batch) -> Loss:
         h, switches = self.encoder.with_switches(self.corruption(batch.x))
-        a = self.code.project(h)  # (B, D)
+        a = self.code.project(h)  # (B, *positions, D)
         code = self.code.of(a)
         if self.training:
             self._count_inactive(code.z)
@@ -62,7 +62,7 @@ class TopK(Factored):
         return Loss(terms, code.stats)
 
     def residual(self, a: Tensor, e: Tensor, switches: list[Tensor]) -> Tensor:
-        """||e - e^||^2 of pre-activations a (B, D) and residuals e (B, *shape), or 0 where no unit is dead: (B,)"""
+        """||e - e^||^2 of pre-activations a (B, *positions, D), residuals e (B, *shape); 0 without dead units: (B,)"""
         dead = self.inactive_for >= self.dead_after  # (D,)
         if not dead.any():
             return e.new_zeros(len(e))
@@ -73,4 +73,4 @@ class TopK(Factored):
 
     @torch.no_grad()
     def _count_inactive(self, z: Tensor) -> None:
-        self.inactive_for.add_(len(z)).masked_fill_((z != 0).any(0), 0)
+        self.inactive_for.add_(len(z)).masked_fill_((z != 0).flatten(0, -2).any(0), 0)

@@ -14,6 +14,7 @@ that move. In eval mode the objective is always J: with a uniform prior it would
 """
 
 from collections.abc import Callable
+from math import prod
 
 import torch
 from torch import Tensor, nn
@@ -36,9 +37,9 @@ class VQPrior(Factored):
                 f"model=vq_prior has a prior over the symbols of a codebook, but the code {type(self.code).__name__} "
                 "has none: choose code=vq or code=fsq, or model=vae"
             )
-        self.positions = components.dim // self.code.symbol_width
-        self.prior = Autoregressive(self.code, self.positions, transformer)
-        self.prior.apply(components.initialization)
+        prior = Autoregressive(self.code, (*self.encoder.positions, components.dim), transformer)
+        prior.apply(components.initialization)
+        self.prior, self.symbols = prior, prior.symbols
 
     def loss(self, batch: Batch) -> Loss:
         stage = self.stage if self.training else 0
@@ -49,7 +50,7 @@ class VQPrior(Factored):
             terms, stats = {"recon": recon, **code.terms}, {**code.stats}
         if stage != 1:
             terms["prior"] = self._surprise(batch.x)
-            stats["prior_per_position"] = terms["prior"] / self.positions
+            stats["prior_per_position"] = terms["prior"] / self.symbols
         return Loss(terms, stats)
 
     def _surprise(self, x: Tensor) -> Tensor:
@@ -63,21 +64,21 @@ class VQPrior(Factored):
 
 
 class Autoregressive(Prior):
-    """p(k) over sequences of codebook entries; log_prob reads a code as the entries nearest to it."""
+    """p(k) over the symbols of codes (*positions, D) in a row; log_prob reads a code as the entries nearest to it."""
 
-    def __init__(self, code: Bottleneck, positions: int, transformer: Callable[..., nn.Module]) -> None:
+    def __init__(self, code: Bottleneck, shape: tuple[int, ...], transformer: Callable[..., nn.Module]) -> None:
         super().__init__()
         self.indices, self.entries = code.indices, code.entries  # the codebook stays the code's own
-        self.positions = positions
-        self.logits = transformer(symbols=code.symbols, places=positions)
+        self.shape, self.symbols = shape, prod(shape) // code.symbol_width
+        self.logits = transformer(symbols=code.symbols, places=self.symbols)
 
     @torch.no_grad()
     def sample(self, n: int) -> Tensor:
         k = torch.empty(n, 0, dtype=torch.int64, device=next(self.parameters()).device)
-        for _ in range(self.positions):
+        for _ in range(self.symbols):
             p = self.logits(k)[:, -1].softmax(1)  # (n, K)
             k = torch.cat([k, p.multinomial(1)], dim=1)
-        return self.entries(k)
+        return self.entries(k).unflatten(1, self.shape)
 
     def log_prob(self, z: Tensor) -> Tensor:
         k = self.indices(z)  # (B, P)

@@ -10,11 +10,11 @@ from torch.func import functional_call
 
 
 class Encoder(nn.Sequential):
-    """(B, *shape) -> features (B, out_features)"""
+    """(B, *shape) -> features (B, *positions, out_features): of the example as a whole where positions is ()."""
 
-    def __init__(self, *layers: nn.Module, out_features: int) -> None:
+    def __init__(self, *layers: nn.Module, out_features: int, positions: tuple[int, ...] = ()) -> None:
         super().__init__(*layers)
-        self.out_features = out_features
+        self.out_features, self.positions = out_features, positions
 
     @property
     def only_flattens(self) -> bool:
@@ -54,11 +54,11 @@ class Network(ABC):
 
     @abstractmethod
     def encoder(self, shape: tuple[int, ...]) -> Encoder:
-        """(B, *shape) -> (B, F). UserError where the network cannot read this shape."""
+        """(B, *shape) -> (B, *positions, F). UserError where the network cannot read this shape."""
 
     @abstractmethod
     def decoder(self, in_features: int, shape: tuple[int, ...]) -> nn.Module:
-        """(B, in_features), the encoder's pooling switches -> theta (B, *shape), linear at the end.
+        """(B, *positions, in_features), the encoder's pooling switches -> theta (B, *shape), linear at the end.
 
         Without switches that it needs, it raises NotApplicable.
         """

@@ -14,12 +14,15 @@ from aeexp.errors import UserError
 
 
 class UNet(nn.Module):
-    """(B, C, H, W), and (B, condition) where condition > 0 -> (B, C, H, W). Each but the last of `widths` halves."""
+    """(B, C, H, W), and (B, condition) where condition > 0 -> (B, C, H, W). Each but the last of `widths` halves.
+
+    An odd side is halved rounding up, and on the way up cut to what it was.
+    """
 
     def __init__(self, shape: tuple[int, ...], widths: list[int], condition: int) -> None:
         super().__init__()
         times = len(widths) - 1
-        if len(shape) != 3 or times < 0 or any(size % 2**times for size in shape[1:]):
+        if len(shape) != 3 or not 0 <= times <= (max(shape[1:]) - 1).bit_length():
             raise UserError(
                 f"a U-Net of the {len(widths)} model.widths halves images (C, H, W) {max(times, 0)} times, but the "
                 f"data's shape is {tuple(shape)}: choose as many widths as it can be halved, and one, or model=deep"
@@ -40,7 +43,7 @@ class UNet(nn.Module):
             h = shrink(h)
         h = self.middle(h, c)
         for grow, block, skip in zip(reversed(self.grow), reversed(self.up), reversed(skips), strict=True):
-            h = grow(nn.functional.interpolate(h, scale_factor=2.0))
+            h = grow(nn.functional.interpolate(h, size=skip.shape[2:]))
             h = block(torch.cat([skip, h], dim=1), c)
         return self.leave(h)
 

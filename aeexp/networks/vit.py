@@ -1,9 +1,12 @@
 """Vision transformer. Dosovitskiy et al. (2021), An image is worth 16x16 words: patches, positions, and blocks.
 
-encoder    features: the mean of the last block's tokens
+encoder    a token for each patch, positions, blocks
 decoder    a token for each patch from the code, blocks, patches
+
+The code is a vector for the whole image, from the mean of the last block's tokens (ViT), or one a token (Tokens).
 """
 
+from abc import abstractmethod
 from functools import partial
 
 import torch
@@ -13,7 +16,7 @@ from aeexp.errors import UserError
 from aeexp.networks.base import Encoder, Network, PatchNetwork
 
 
-class ViT(Network):
+class Patched(Network):
     twice_differentiable = False  # fused attention has no second derivative
 
     def __init__(self, patch: int, width: int, depth: int, decoder_width: int, decoder_depth: int, heads: int) -> None:
@@ -25,14 +28,14 @@ class ViT(Network):
         self.patch, self.heads = patch, heads
         self.width, self.depth, self.decoder_width, self.decoder_depth = width, depth, decoder_width, decoder_depth
 
-    def encoder(self, shape: tuple[int, ...]) -> Encoder:
-        return Encoder(self.embedding(shape), self.encoder_blocks(), Mean(), out_features=self.width)
+    @abstractmethod
+    def start(self, in_features: int, tokens: int) -> nn.Module:
+        """(B, *positions, in_features) -> (B, N, decoder_width)"""
 
     def decoder(self, in_features: int, shape: tuple[int, ...]) -> nn.Module:
         tokens, pixels = self.tokens(shape)
         return nn.Sequential(
-            nn.Linear(in_features, tokens * self.decoder_width),
-            nn.Unflatten(1, (tokens, self.decoder_width)),
+            self.start(in_features, tokens),
             self.decoder_blocks(),
             nn.Linear(self.decoder_width, pixels),
             Whole(shape, self.patch),
@@ -70,6 +73,24 @@ class ViT(Network):
         block = partial(nn.TransformerEncoderLayer, dropout=0.0, activation="gelu", batch_first=True, norm_first=True)
         blocks = (block(width, self.heads, 4 * width) for _ in range(depth))
         return nn.Sequential(*blocks, nn.LayerNorm(width))
+
+
+class ViT(Patched):
+    def encoder(self, shape: tuple[int, ...]) -> Encoder:
+        return Encoder(self.embedding(shape), self.encoder_blocks(), Mean(), out_features=self.width)
+
+    def start(self, in_features: int, tokens: int) -> nn.Module:
+        wide = nn.Linear(in_features, tokens * self.decoder_width)
+        return nn.Sequential(wide, nn.Unflatten(1, (tokens, self.decoder_width)))
+
+
+class Tokens(Patched):
+    def encoder(self, shape: tuple[int, ...]) -> Encoder:
+        positions = self.tokens(shape)[:1]
+        return Encoder(self.embedding(shape), self.encoder_blocks(), out_features=self.width, positions=positions)
+
+    def start(self, in_features: int, tokens: int) -> nn.Module:
+        return nn.Sequential(nn.Linear(in_features, self.decoder_width), Positions(tokens, self.decoder_width))
 
 
 class Patches(nn.Module):

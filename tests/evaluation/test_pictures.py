@@ -17,7 +17,7 @@ from aeexp.priors import StandardNormal
 
 class TestManifold:
     def test_cells_are_the_quantiles_of_the_prior_z1_to_the_right_and_z2_upwards(self):
-        figure = Manifold(5, [0.6, 0.8])(context(Oracle(2, prior=StandardNormal(2)))).figures["manifold"]
+        figure = Manifold(5, [0.6, 0.8])(context(Oracle(2, prior=StandardNormal((2,))))).figures["manifold"]
         expected = torch.as_tensor(norm.ppf(torch.linspace(0.6, 0.8, 5).double()))
         cells = drawn(figure, 5)
         for row in range(5):

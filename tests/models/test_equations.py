@@ -24,6 +24,7 @@ from aeexp.models.pixels import Pixels
 from aeexp.models.random import Random
 from aeexp.models.regularized import Regularized
 from aeexp.networks.conv import Conv
+from aeexp.networks.features import Vector
 from aeexp.networks.mlp import MLP
 from aeexp.training.task import Tally
 from aeexp.types import Batch, EpochStatistic, Loss
@@ -361,7 +362,7 @@ def test_torch_leaves_all_as_it_was_made():
     assert torch.equal(parameters_to_vector(layer.parameters()), before)
 
 
-@pytest.mark.parametrize("network", [MLP([5], "ReLU"), Conv([4], [3], "ReLU")])
+@pytest.mark.parametrize("network", [MLP([5], "ReLU"), Conv([4], [3], "ReLU", Vector())])
 def test_model_starts_all_its_layers_as_it_is_told(network):
     model = make(Regularized, network=network, initialization=initializations.Normal(0.0))
     assert not parameters_to_vector(model.parameters()).any()
@@ -376,7 +377,7 @@ CODES = {
     "gaussian": partial(Gaussian, beta=4.0),
 }
 over_codes = pytest.mark.parametrize("code", CODES.values(), ids=CODES)
-NETWORKS = [MLP([], "ReLU"), MLP([6, 5], "Tanh"), Conv([2], [3], "Sigmoid")]
+NETWORKS = [MLP([], "ReLU"), MLP([6, 5], "Tanh"), Conv([2], [3], "Sigmoid", Vector())]
 over_networks = pytest.mark.parametrize("network", NETWORKS, ids=["shallow", "deep", "convolutional"])
 
 
@@ -512,7 +513,7 @@ def test_gradient_of_the_contraction_is_that_of_its_closed_form_and_spares_the_d
     assert decoder == (None, None)
 
 
-@pytest.mark.parametrize("network", [MLP([], "ReLU"), MLP([3], "Tanh"), Conv([], [2], "Sigmoid")])
+@pytest.mark.parametrize("network", [MLP([], "ReLU"), MLP([3], "Tanh"), Conv([], [2], "Sigmoid", Vector())])
 def test_gradient_of_the_contractive_objective_agrees_with_finite_differences(network):
     model, data = make(Contractive, network=network, dim=2, weight=2.0), batch()
     parameters, step = list(model.parameters()), 1e-5

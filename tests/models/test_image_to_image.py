@@ -53,9 +53,15 @@ def test_a_condition_changes_what_is_made_of_the_same_image():
     torch.testing.assert_close(mixed, torch.stack([a[0], b[1]]))
 
 
-def test_sizes_that_do_not_halve_are_refused():
-    with pytest.raises(UserError, match=r"2 times.*\(1, 30, 30\)"):
-        UNet((1, 30, 30), [4, 4, 4], condition=0)
+@pytest.mark.parametrize("shape", [(1, 30, 30), (3, 7, 5)], ids=str)
+def test_a_side_that_does_not_halve_is_kept(shape):
+    assert UNet(shape, [4, 4, 4], condition=0)(torch.rand(2, *shape)).shape == (2, *shape)
+
+
+def test_more_levels_than_an_image_has_are_refused():
+    with pytest.raises(UserError, match=r"4 times.*\(1, 8, 5\)"):
+        UNet((1, 8, 5), [4] * 5, condition=0)
+    UNet((1, 8, 5), [4] * 4, condition=0)
 
 
 def test_there_is_no_code():

@@ -26,6 +26,7 @@ from aeexp.models.masked import Masked
 from aeexp.models.regularized import Regularized
 from aeexp.models.stacked import Stacked
 from aeexp.networks.conv import Conv
+from aeexp.networks.features import Vector
 from aeexp.networks.mlp import MLP
 from aeexp.networks.vit import Patches, ViT, Whole
 from aeexp.runs.run import find
@@ -454,7 +455,8 @@ def test_each_layer_sees_a_corrupted_input():
 
 
 def test_stack_refuses_convolutions_and_ties_to_what_is_no_layer():
-    refused("model=stacked", "Conv", "network=mlp", by=lambda: make(Stacked, network=Conv([], [2], "ReLU"), tied=False))
+    conv = Conv([], [2], "ReLU", Vector())
+    refused("model=stacked", "Conv", "network=mlp", by=lambda: make(Stacked, network=conv, tied=False))
     refused("tied", "Gaussian", by=lambda: stacked(tied=True, code=vae))
 
 

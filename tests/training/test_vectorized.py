@@ -13,7 +13,15 @@ from aeexp.types import Batch
 
 N = 2
 # what torch has no rule for, or only a slow one, for several models at once, and what decides by the values
-ALONE = {"model=lstm", "network=lstm", "model=topk", "model=conv_unpool", "network=conv_unpool", "network=vit"}
+ALONE = {
+    "model=lstm",
+    "network=lstm",
+    "model=topk",
+    "model=conv_unpool",
+    "network=conv_unpool",
+    "network=vit",
+    "network=vit_tokens",
+}
 ALONE |= {"model=masked", "model=vq_prior"}
 
 

@@ -168,7 +168,7 @@ def adversarial(p: P, x: Tensor) -> Tensor:
 
 def quantised(p: P, x: Tensor) -> tuple[Tensor, Tensor]:
     """The objective of vq_vae, and the indices (N,) of what was chosen."""
-    e, used = p["code.codebook"], p["code.used"]
+    e, used = p["code.codebooks.0.entries"], p["code.codebooks.0.used"]
     flat = linear(p, "code.project", encoded(p, x))
     z_e = flat.reshape(-1, 2)
     with torch.no_grad():
@@ -193,7 +193,7 @@ def vq_vae(p: P, x: Tensor) -> Tensor:
 def vq_prior(p: P, x: Tensor) -> Tensor:
     """Both stages in one step, the prior over what the codebook has become."""
     objective, _ = quantised(p, x)
-    e, prior = p["code.codebook"], within(p, "prior.logits.")
+    e, prior = p["code.codebooks.0.entries"], within(p, "prior.logits.")
     with torch.no_grad():
         z_e = linear(p, "code.project", encoded(p, x)).reshape(-1, 2)
         k = (e.square().sum(1) - 2 * z_e @ e.T).argmin(1).view(len(x), -1)

@@ -39,8 +39,8 @@ class Bottleneck(nn.Module, ABC):
     activation: nn.Module | None  # s, where z = mean = s(a) and nothing else
     differentiable: bool = True  # whether the mean code has a derivative by its features
     k: int | None = None  # units that are not 0, where each code has as many
-    symbols: int | None = None  # entries of the codebook, where each symbol is one of them
-    symbol_width: int = 1  # units that are one symbol together, which an entropy coder counts
+    codebook_size: int | None = None  # entries of the codebook, where each symbol is one of them
+    per_position: int  # symbols of a position, where there is a codebook
 
     def __init__(self) -> None:
         super().__init__()
@@ -66,12 +66,13 @@ class Bottleneck(nn.Module, ABC):
         """q(z | x) of features h. NotApplicable where the code is deterministic."""
         _none(self, "posterior q(z | x)", "code=gaussian")
 
-    def indices(self, z: Tensor) -> Tensor:
-        """The S symbols of codes in a row: (B, *positions, D) -> (B, S) int64. NotApplicable without a codebook."""
-        _none(self, "codebook", "code=vq")
+    def symbols(self, z: Tensor) -> Tensor:
+        """What an entropy coder counts, in a row: (B, *positions, D) -> (B, S), the indices of entries of the codebook,
+        int64, or the units where there is none."""
+        return z.flatten(1)
 
     def entries(self, k: Tensor) -> Tensor:
-        """The codes of symbols, flat: (B, S) -> (B, S symbol_width). NotApplicable without a codebook."""
+        """The codes of symbols, flat: (B, S) -> (B, prod(positions) D). NotApplicable without a codebook."""
         _none(self, "codebook", "code=vq")
 
 

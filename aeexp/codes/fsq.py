@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from aeexp.codes.base import Bottleneck
 from aeexp.codes.binary import straight_through
-from aeexp.codes.vq import counts, perplexity
+from aeexp.codes.codebooks import counts, perplexity
 from aeexp.errors import UserError
 from aeexp.types import Code, EpochStatistic
 
@@ -26,7 +26,7 @@ MOST = 1000  # levels, for which epsilon adds no level
 
 class FSQ(Bottleneck):
     differentiable = False  # it jumps from level to level
-    symbols: int
+    codebook_size: int
     levels: Tensor  # L_i of one symbol, (width,)
     height: Tensor  # h_i
     offset: Tensor  # o_i
@@ -41,7 +41,7 @@ class FSQ(Bottleneck):
                 f"code=fsq splits a code into symbols of one unit for each of code.levels={levels}, but bottleneck.dim="
                 f"{dim}: choose levels from 2 to {MOST}, as many as divide the dim"
             )
-        self.symbols, self.symbol_width = prod(used), len(used)
+        self.codebook_size, self.width, self.per_position = prod(used), len(used), dim // len(used)
         self.project = nn.Linear(in_features, dim)
         of = torch.tensor(used)
         self.register_buffer("levels", of)
@@ -53,11 +53,11 @@ class FSQ(Bottleneck):
     def of(self, a: Tensor) -> Code:
         bounded = self.height * (self._split(a) + (self.offset / self.height).atanh()).tanh() - self.offset
         z = (straight_through(bounded.round(), bounded) / self.scale).view_as(a)
-        chosen = counts(self.indices(z.detach()), self.symbols)
-        usage = EpochStatistic(chosen.to(z) * self.symbol_width / a[0].numel(), perplexity)
+        chosen = counts(self.symbols(z.detach()), self.codebook_size)
+        usage = EpochStatistic(chosen.to(z) * self.width / a[0].numel(), perplexity)
         return Code(z, z, stats={"usage": usage})
 
-    def indices(self, z: Tensor) -> Tensor:
+    def symbols(self, z: Tensor) -> Tensor:
         """Of the entries that are nearest to z."""
         steps = (self._split(z) * self.scale).round().long() + self.scale
         return (steps.clamp_min(0).minimum(self.levels - 1) * self.radix).sum(-1).flatten(1)
@@ -68,4 +68,4 @@ class FSQ(Bottleneck):
 
     def _split(self, z: Tensor) -> Tensor:
         """(B, *positions, D) -> (B, *positions, D / width, width)"""
-        return z.unflatten(-1, (-1, self.symbol_width))
+        return z.unflatten(-1, (-1, self.width))

@@ -1,123 +1,117 @@
-"""The vector-quantised code. van den Oord, Vinyals and Kavukcuoglu (2017), Neural discrete representation learning.
+"""Vector-quantised codes. van den Oord, Vinyals and Kavukcuoglu (2017), Neural discrete representation learning.
 
     z_q = e_k,    k = argmin_j ||z_e - e_j||,    d z_q / d z_e := I                            (eq. 1, 2)
-    L = ... + ||sg[z_e] - e||^2 + beta ||z_e - sg[e]||^2                                       (eq. 3)
+    L = ... + what the codebook costs                                                          (eq. 3)
 
-The code of D units is D / `width` positions (one, where D is less), each an entry of one codebook of K `codes`, so
-it tells D / width log2 K bits. The codebook learns by the second term, or by a moving average of what chose its
-entries (appendix A.1). `dead`: an entry that was chosen less often than this a step, by a moving average, becomes a
-z_e of the batch; so does every entry at the first step.
+The D units of a position are D / `width` vectors (one, where D is less). VQ has one codebook for all of them, Product
+one for each: Jegou, Douze and Schmid (2011), Product quantization for nearest neighbor search, eq. 8. With a `depth`
+beyond 1 it is so many in a row, each of which quantises what the ones before left over: Lee et al. (2022),
+Autoregressive image generation using residual quantization, eq. 3,
+
+    r_0 = z_e,    k_d = argmin_j ||r_{d-1} - e^d_j||,    r_d = r_{d-1} - e^d_{k_d},    z_q = sum_d e^d_{k_d}
+
+A symbol, the index of an entry, tells at most log2 K bits. How entries learn is the codebook's: codebooks.py.
 """
 
 from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from aeexp.codes.base import Bottleneck
+from aeexp.codes.codebooks import Codebook, perplexity
 from aeexp.errors import UserError
 from aeexp.types import Code, EpochStatistic
 
-TINY = 1e-30  # an entry that is never chosen is not moved
 
-
-class VQ(Bottleneck):
+class Quantized(Bottleneck):
     differentiable = False  # it jumps from entry to entry
-    codebook: Tensor  # (K, width)
-    used: Tensor  # (K,), how often an entry is chosen a step, a moving average
 
     def __init__(
-        self, in_features: int, dim: int, codes: int, width: int, beta: float, decay: float, dead: float
+        self,
+        in_features: int,
+        dim: int,
+        codes: int,
+        width: int,
+        depth: int,
+        codebook: Callable[..., Codebook],
+        beta: float,
+        decay: float,
+        dead: float,
     ) -> None:
         super().__init__()
-        self.symbols, self.symbol_width = codes, min(width, dim)
-        if codes < 2 or width < 1 or dim % self.symbol_width:
+        self.width = min(width, dim)
+        if width < 1 or depth < 1 or dim % self.width:
             raise UserError(
-                f"code=vq splits a code into positions of code.width={width} units, each one of code.codes={codes}, "
-                f"but bottleneck.dim={dim}: choose at least 2 codes, and a width of at least 1 that divides the dim"
+                f"a vector-quantised code splits its units into vectors of code.width={width}, quantised code.depth="
+                f"{depth} times, but bottleneck.dim={dim}: choose at least 1 of each, and a width that divides the dim"
             )
-        self.project = nn.Linear(in_features, dim)
-        self.beta, self.decay, self.dead = beta, decay, dead
-        self.register_buffer("used", torch.zeros(codes))
-        self.register_codebook(torch.randn(codes, self.symbol_width))
+        self.project, self.codebook_size, vectors = nn.Linear(in_features, dim), codes, dim // self.width
+        self.per_position, self.depth = vectors * depth, depth
+        self.codebooks = nn.ModuleList(
+            codebook(codes=codes, width=self.width, beta=beta, decay=decay, dead=dead)
+            for _ in range(self.groups(vectors) * depth)
+        )
+        if depth > 1 and not all(book.additive for book in self.codebooks):
+            raise UserError(
+                f"code.depth={depth} quantises what is left over, which vectors of length 1 do not leave: choose "
+                "code.depth=1, or code=vq_residual"
+            )
 
     @abstractmethod
-    def register_codebook(self, entries: Tensor) -> None:
-        """Makes `entries` (K, width) the codebook, as a buffer or as a parameter."""
-
-    @abstractmethod
-    def learn(self, z_e: Tensor, k: Tensor, n: Tensor) -> Tensor:
-        """Vectors (N, width), which entries they chose (N,), how many chose each (K,) -> the cost, (N, width)"""
+    def groups(self, vectors: int) -> int:
+        """How many of the vectors of a position have a codebook of their own."""
 
     def of(self, a: Tensor) -> Code:
         """`mean` is z_q."""
-        z_e = a.reshape(-1, self.symbol_width)  # (N, width)
-        if self.training:
-            self._restart(z_e.detach())
-        k = self.nearest(z_e.detach())
-        chosen = counts(k.view(a.shape[0], -1), len(self.codebook)).to(z_e)  # (B, K)
-        if self.training:
-            self.used.mul_(self.decay).add_(chosen.sum(0), alpha=1 - self.decay)
-        e = self.codebook[k].detach()
-        cost = self.beta * (z_e - e).square() + self.learn(z_e.detach(), k, chosen.sum(0))
-        z_q = e.view_as(a) + (a - a.detach())  # exactly e, with the gradient of z_e
-        usage = EpochStatistic(chosen * a.shape[0] / k.shape[0], perplexity)
-        return Code(z_q, z_q, {"vq": cost.view(a.shape[0], -1).sum(1)}, {"usage": usage})
+        z_q, costs, usages = [], [], []
+        for books, v in self._split(a):
+            r, total = v, torch.zeros_like(v)
+            for book in books:
+                e, cost, chosen = book(r)
+                r, total = r - e, total + e
+                costs.append(cost)
+                usages.append(chosen / v.shape[1])
+            z_q.append(total + (v - v.detach()))  # exactly e, with the gradient of z_e
+        joined = torch.stack(z_q, 2).view_as(a)
+        return Code(joined, joined, {"vq": sum(costs)}, {"usage": EpochStatistic(torch.stack(usages, 1), perplexity)})
 
-    @torch.no_grad()
-    def nearest(self, z_e: Tensor) -> Tensor:
-        """(N, width) -> (N,), the index of the nearest entry, in the precision of the codebook"""
-        with torch.autocast(z_e.device.type, enabled=False):
-            return (self.codebook.square().sum(1) - 2 * z_e.to(self.codebook) @ self.codebook.T).argmin(1)
-
-    def indices(self, z: Tensor) -> Tensor:
-        """Of the entries that are nearest to z, which may be the encoder's z_e."""
-        return self.nearest(z.reshape(-1, self.symbol_width)).view(len(z), -1)
+    def symbols(self, z: Tensor) -> Tensor:
+        """The indices of the nearest entries, of which a position has vectors x depth in a row."""
+        found = []
+        for books, v in self._split(z):
+            r, k = v.flatten(0, 1), []
+            for book in books:
+                k.append(book.nearest(r))
+                r = r - book.entries[k[-1]]
+            found.append(torch.stack(k, 1).unflatten(0, v.shape[:2]))  # (B, S, depth)
+        return torch.stack(found, 2).flatten(1)
 
     def entries(self, k: Tensor) -> Tensor:
-        return self.codebook[k].flatten(1)
+        rows = self._rows()
+        k = k.unflatten(1, (-1, len(rows), self.depth))
+        vectors = [torch.stack([b.entries[k[:, :, g, d]] for d, b in enumerate(row)]) for g, row in enumerate(rows)]
+        return torch.stack(vectors, 3).sum(0).flatten(1)
 
-    @torch.no_grad()
-    def _restart(self, z_e: Tensor) -> None:
-        dead = self.used < self.dead
-        drawn = z_e[torch.randint(len(z_e), self.used.shape, device=z_e.device)]
-        self.codebook.copy_(torch.where(dead[:, None], drawn, self.codebook))
-        self.used.masked_fill_(dead, 1.0)
+    def _split(self, a: Tensor) -> Iterator[tuple[list[Codebook], Tensor]]:
+        """The codebooks of each group, and its vectors, as they lie among the entries, (B, S, width)."""
+        rows = self._rows()
+        for row, v in zip(rows, a.reshape(len(a), -1, len(rows), self.width).unbind(2), strict=True):
+            yield row, row[0].placed(v)
 
-
-class MovingAverage(VQ):
-    """e_i = m_i / N_i,  N_i <- decay N_i + (1 - decay) n_i,  m_i <- decay m_i + (1 - decay) sum of the z_e that chose i
-
-    with n_i their number (appendix A.1); so e_i moves by (1 - decay) (that sum - n_i e_i) / N_i, and is kept alone.
-    """
-
-    def register_codebook(self, entries: Tensor) -> None:
-        self.register_buffer("codebook", entries)
-
-    @torch.no_grad()
-    def learn(self, z_e: Tensor, k: Tensor, n: Tensor) -> Tensor:
-        if self.training:
-            towards = torch.zeros_like(self.codebook).index_add_(0, k, z_e) - n[:, None] * self.codebook  # (K, width)
-            self.codebook.add_(towards / self.used.clamp_min(TINY)[:, None], alpha=1 - self.decay)
-        return torch.zeros_like(z_e)
+    def _rows(self) -> list[list[Codebook]]:
+        """The codebooks of each group, `depth` in a row."""
+        books = cast(list[Codebook], [*self.codebooks])
+        return [books[i : i + self.depth] for i in range(0, len(books), self.depth)]
 
 
-class Gradient(VQ):
-    """The codebook is a parameter, which the optimizer moves by ||sg[z_e] - e||^2."""
-
-    def register_codebook(self, entries: Tensor) -> None:
-        self.codebook = nn.Parameter(entries)
-
-    def learn(self, z_e: Tensor, k: Tensor, n: Tensor) -> Tensor:
-        return (z_e - self.codebook[k]).square()
+class VQ(Quantized):
+    def groups(self, vectors: int) -> int:
+        return 1
 
 
-def counts(k: Tensor, entries: int) -> Tensor:
-    """How often each of the entries is chosen in an example: (B, positions) -> (B, entries)"""
-    nothing = torch.zeros(k.shape[0], entries, dtype=k.dtype, device=k.device)
-    return nothing.scatter_add(1, k, torch.ones_like(k))
-
-
-def perplexity(usage: Tensor) -> dict[str, Tensor]:
-    """How often each of K entries is chosen (K,) -> exp of the entropy, at most K, and how many are chosen at all."""
-    return {"perplexity": torch.special.entr(usage).sum().exp(), "codes_used": (usage > 0).sum().float()}
+class Product(Quantized):
+    def groups(self, vectors: int) -> int:
+        return vectors

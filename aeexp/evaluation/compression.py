@@ -4,8 +4,8 @@
                          values in its interval, or for the interval's middle where it has none
     bits_<b>             sum_j -log2 p_j(symbol of unit j), with p_j its frequencies over the training codes: the length
                          under an arithmetic coder that treats the units as independent; at most about b D
-    squared_error, bits  of the code as it is: 32 bits a unit, or as above where its distinct values are few (binary and
-                         vector-quantized codes)
+    squared_error, bits  of the code as it is: 32 bits a unit, or as above of the symbols of a codebook, and of units
+                         whose distinct values are few (binary codes)
     lossless_bits        the least bits_<b> at which the squared error is within `tolerance` of the unquantized one
 
 averaged over `examples` of the test set; ranges, means and frequencies are those of `counted` training codes.
@@ -35,7 +35,8 @@ class Compression:
     def __call__(self, context: EvaluationContext) -> Result:
         train = context.codes(context.data.train)[: self.counted]
         z = context.codes(context.data.test)[: self.examples]
-        unquantized = lossless_bits(train, z, context.model.symbol_width), self._error(context, z)
+        counted = (self._symbols(context, codes) for codes in (train, z))
+        unquantized = lossless_bits(*counted), self._error(context, z)
         curve = {}
         for b in sorted(self.levels):
             known, symbols = quantize(train, train, b), quantize(z, train, b)
@@ -47,6 +48,10 @@ class Compression:
         limit = (1 + self.tolerance) * unquantized[1]
         metrics["lossless_bits"] = min(bits for bits, error in [*curve.values(), unquantized] if error <= limit)
         return Result(metrics, {"rate_distortion": rate_distortion(curve, unquantized[1], context.model_name)})
+
+    def _symbols(self, context: EvaluationContext, z: Tensor) -> Tensor:
+        """What an entropy coder counts of codes (N, D), (N, S)."""
+        return torch.cat([context.model.symbols(some.unflatten(1, context.code_shape)) for some in z.split(BATCH)])
 
     def _error(self, context: EvaluationContext, z: Tensor) -> float:
         """The mean squared error of decoded codes (n, D) to the first n test examples."""

@@ -34,15 +34,15 @@ def code_length(train: Tensor, test: Tensor, size: int) -> float:
     return -p.gather(0, test).log2().sum(1).mean().item()
 
 
-def lossless_bits(train: Tensor, test: Tensor, width: int) -> float:
-    """Bits of the unquantized codes, (N, D) and (M, D), where `width` units together are one symbol.
+def lossless_bits(train: Tensor, test: Tensor) -> float:
+    """Bits of unquantized codes or of symbols, (N, S) and (M, S).
 
-    A group of units with few distinct values has its code length; a group of any others, 32 bits a unit.
+    A unit with few distinct values has the code length of these; any other, 32 bits.
     """
     total = 0.0
-    for known, new in zip(train.split(width, 1), test.split(width, 1), strict=True):
-        values, numbers = torch.cat([known, new]).unique(dim=0, return_inverse=True)
+    for known, new in zip(train.unbind(1), test.unbind(1), strict=True):
+        values, numbers = torch.cat([known, new]).unique(return_inverse=True)
         few = 2 * len(values) <= len(numbers)
         first, second = numbers[: len(known), None], numbers[len(known) :, None]
-        total += code_length(first, second, len(values)) if few else FLOAT * known.shape[1]
+        total += code_length(first, second, len(values)) if few else FLOAT
     return total

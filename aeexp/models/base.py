@@ -55,7 +55,6 @@ class Autoencoder(nn.Module, ABC):
     stage: int = 0
     bounded: bool = False  # whether its objective is of x in [0, scale] alone
     reads_labels: bool = False  # whether encode, decode and reconstruct depend on y
-    symbol_width: int = 1  # units of the code that are one symbol together, as those of a codebook's entry
 
     @abstractmethod
     def initialize(self, batches: Iterable[Batch]) -> None:
@@ -84,6 +83,10 @@ class Autoencoder(nn.Module, ABC):
     @abstractmethod
     def reconstruct(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """(B, *shape) -> (B, *shape), without corruption and without sampling"""
+
+    def symbols(self, z: Tensor) -> Tensor:
+        """What an entropy coder counts of codes: (B, *positions, D) -> (B, S), entries of a codebook, or the units."""
+        return z.flatten(1)
 
     def posterior(self, x: Tensor, y: Tensor | None = None) -> DiagonalNormal:
         """q(z | x). NotApplicable where the model is no latent variable model p(x | z) p(z)."""
@@ -115,7 +118,6 @@ class Factored(Autoencoder, ABC):
         self.code = components.code(in_features=self.encoder.out_features, dim=components.dim)
         self.decoder = components.network.decoder(components.dim, components.shape)
         self.prior = self.code.prior(self.encoder.positions)
-        self.symbol_width = self.code.symbol_width
         self.initialization = components.initialization
         self.apply(self.initialization)
 
@@ -135,6 +137,9 @@ class Factored(Autoencoder, ABC):
     def reconstruct(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         code, switches = self.encode_with_switches(x, y)
         return self.likelihood.mean(self.decoder(self.condition(code.mean, y), *switches))
+
+    def symbols(self, z: Tensor) -> Tensor:
+        return self.code.symbols(z)
 
     def posterior(self, x: Tensor, y: Tensor | None = None) -> DiagonalNormal:
         h, switches = self.features(x, y)

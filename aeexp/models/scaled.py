@@ -40,7 +40,7 @@ class Scaled(Autoencoder):
                     f"{type(part).__name__} is of numbers within: choose {INSTEAD[what]}, or scaling=min_max"
                 )
         self.inner, self.scaling = inner, scaling
-        self.stages, self.reads_labels, self.symbol_width = inner.stages, inner.reads_labels, inner.symbol_width
+        self.stages, self.reads_labels = inner.stages, inner.reads_labels
         self.register_buffer("shift", torch.zeros(components.shape))
         self.register_buffer("factor", torch.ones(components.shape))
 
@@ -71,6 +71,9 @@ class Scaled(Autoencoder):
 
     def reconstruct(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         return self._unscaled(self.inner.reconstruct(self._scaled(x), y))
+
+    def symbols(self, z: Tensor) -> Tensor:
+        return self.inner.symbols(z)
 
     def posterior(self, x: Tensor, y: Tensor | None = None) -> DiagonalNormal:
         return self.inner.posterior(self._scaled(x), y)

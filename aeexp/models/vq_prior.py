@@ -32,14 +32,14 @@ class VQPrior(Factored):
 
     def __init__(self, components: Components, transformer: Callable[..., nn.Module]) -> None:
         super().__init__(components)
-        if self.code.symbols is None:
+        if self.code.codebook_size is None:
             raise UserError(
                 f"model=vq_prior has a prior over the symbols of a codebook, but the code {type(self.code).__name__} "
-                "has none: choose code=vq or code=fsq, or model=vae"
+                "has none: choose code=vq, code=fsq or code=lfq, or model=vae"
             )
         prior = Autoregressive(self.code, (*self.encoder.positions, components.dim), transformer)
         prior.apply(components.initialization)
-        self.prior, self.symbols = prior, prior.symbols
+        self.prior, self.length = prior, prior.length
 
     def loss(self, batch: Batch) -> Loss:
         stage = self.stage if self.training else 0
@@ -50,7 +50,7 @@ class VQPrior(Factored):
             terms, stats = {"recon": recon, **code.terms}, {**code.stats}
         if stage != 1:
             terms["prior"] = self._surprise(batch.x)
-            stats["prior_per_position"] = terms["prior"] / self.symbols
+            stats["prior_per_position"] = terms["prior"] / self.length
         return Loss(terms, stats)
 
     def _surprise(self, x: Tensor) -> Tensor:
@@ -68,14 +68,14 @@ class Autoregressive(Prior):
 
     def __init__(self, code: Bottleneck, shape: tuple[int, ...], transformer: Callable[..., nn.Module]) -> None:
         super().__init__()
-        self.indices, self.entries = code.indices, code.entries  # the codebook stays the code's own
-        self.shape, self.symbols = shape, prod(shape) // code.symbol_width
-        self.logits = transformer(symbols=code.symbols, places=self.symbols)
+        self.indices, self.entries = code.symbols, code.entries  # the codebook stays the code's own
+        self.shape, self.length = shape, prod(shape[:-1]) * code.per_position
+        self.logits = transformer(symbols=code.codebook_size, places=self.length)
 
     @torch.no_grad()
     def sample(self, n: int) -> Tensor:
         k = torch.empty(n, 0, dtype=torch.int64, device=next(self.parameters()).device)
-        for _ in range(self.symbols):
+        for _ in range(self.length):
             p = self.logits(k)[:, -1].softmax(1)  # (n, K)
             k = torch.cat([k, p.multinomial(1)], dim=1)
         return self.entries(k).unflatten(1, self.shape)

@@ -45,12 +45,12 @@ def test_every_symbol_is_an_entry_and_back():
     scale = torch.tensor(levels) // 2
     z = (grid - scale) / scale
     pairs = torch.cat([z, z.flip(0)], dim=1)  # (24, 6), two symbols
-    k = code.indices(pairs)
+    k = code.symbols(pairs)
     assert k.shape == (24, 2) and sorted(k[:, 0].tolist()) == [*range(24)]
     same(code.entries(k), pairs.to(code.entries(k)))
-    same(code.indices(pairs * 1.01), k)
-    same(code.indices(9 * torch.ones(1, 6)), torch.tensor([[23, 23]]))
-    assert code.symbols == 24 and code.symbol_width == 3
+    same(code.symbols(pairs * 1.01), k)
+    same(code.symbols(9 * torch.ones(1, 6)), torch.tensor([[23, 23]]))
+    assert code.codebook_size == 24 and code.width == 3
 
 
 def test_the_usage_of_the_codebook_is_counted():
@@ -70,7 +70,7 @@ def test_levels_that_make_no_code_are_refused(dim, levels):
 
 
 def test_a_code_of_fewer_units_has_fewer_levels():
-    assert FSQ(in_features=3, dim=2, levels=[8, 5, 5, 5]).symbols == 40
+    assert FSQ(in_features=3, dim=2, levels=[8, 5, 5, 5]).codebook_size == 40
 
 
 def test_a_prior_learns_the_symbols_of_features_of_any_size():
@@ -80,4 +80,4 @@ def test_a_prior_learns_the_symbols_of_features_of_any_size():
     batch = data.train[torch.arange(50)]
     assert task.model.loss(batch).terms["prior"].isfinite().all()
     drawn = task.model.prior.sample(20)
-    same(task.model.code.entries(task.model.code.indices(drawn)), drawn)
+    same(task.model.code.entries(task.model.code.symbols(drawn)), drawn)

@@ -69,10 +69,10 @@ def test_symbols_of_a_map_stand_in_a_row_and_give_it_back(code, batch):
     task, _ = on_map("model=vq_prior", f"code={code}", *(["code.levels=[3,4]"] if code == "fsq" else []))
     model = task.model.eval()
     z = model.encode(batch.x).mean
-    k = model.code.indices(z)
-    assert k.shape == (24, 4 * 4 // model.symbol_width)
+    k = model.code.symbols(z)
+    assert k.shape == (24, 4 * model.code.per_position)
     same(model.code.entries(k).view_as(z), z)
-    first = model.code.indices(z[:, :1, :1])
+    first = model.code.symbols(z[:, :1, :1])
     assert torch.equal(k[:, : first.shape[1]], first)  # row by row
     drawn = model.prior.sample(6)
     assert drawn.shape == (6, *POSITIONS, 4) and model.decode(drawn).shape == (6, 1, 8, 8)

@@ -15,7 +15,7 @@ from aeexp.app.build import build
 from aeexp.app.check import check
 from aeexp.app.components import make_model, make_task
 from aeexp.app.sweep import points
-from aeexp.codes import binary, vq
+from aeexp.codes import binary, codebooks, vq
 from aeexp.codes.gaussian import Gaussian
 from aeexp.codes.identity import Identity
 from aeexp.errors import UserError
@@ -143,21 +143,21 @@ def test_noise_drives_the_pre_activations_apart_and_rounding_costs_less():
 
 # vector quantisation
 
-CODEBOOKS = {"moving average": vq.MovingAverage, "gradient": vq.Gradient}
+CODEBOOKS = {"moving average": codebooks.MovingAverage, "gradient": codebooks.Gradient}
 over_codebooks = pytest.mark.parametrize("model", CODEBOOKS.values(), ids=CODEBOOKS)
 
 
 def quantized(model, dim=6, **options):
-    settings = {"codes": 5, "width": 2, "beta": 0.25, "decay": 0.9, "dead": 0.0, **options}
-    return model(4, dim, **settings)
+    settings = {"codes": 5, "width": 2, "depth": 1, "beta": 0.25, "decay": 0.9, "dead": 0.0, **options}
+    return vq.VQ(4, dim, codebook=model, **settings)
 
 
 @over_codebooks
 def test_each_position_is_its_nearest_entry(model):
     code, h = quantized(model).eval(), torch.randn(7, 4)
     z_e = code.project(h).view(7, 3, 2)
-    distance = (z_e[:, :, None] - code.codebook).square().sum(-1)  # (B, positions, K), brute force
-    same(code(h).z.view(7, 3, 2), code.codebook[distance.argmin(-1)])
+    distance = (z_e[:, :, None] - code.codebooks[0].entries).square().sum(-1)  # (B, positions, K), brute force
+    same(code(h).z.view(7, 3, 2), code.codebooks[0].entries[distance.argmin(-1)])
     assert torch.equal(code(h).z, code(h).mean)
 
 
@@ -173,22 +173,22 @@ def test_commitment_draws_z_e_to_its_entry_and_a_learned_entry_to_its_z_e(model)
     z_e, e = code.project(h).detach(), code(h).z.detach()
     found = code(h).terms["vq"].sum()
     same(gradients(found, [code.project.weight])[0], (2 * 0.25 * (z_e - e)).T @ h)
-    if model is vq.Gradient:
-        k = code.nearest(z_e.view(-1, 2))
+    if model is codebooks.Gradient:
+        k = code.codebooks[0].nearest(z_e.view(-1, 2))
         pull = 2 * (e - z_e).view(-1, 2)
         expected = torch.stack([pull[k == i].sum(0) for i in range(5)])
-        same(gradients(found, [code.codebook])[0], expected)
+        same(gradients(found, [code.codebooks[0].entries])[0], expected)
         same(code(h).terms["vq"], 1.25 * (z_e - e).square().sum(1))
     else:
         same(code(h).terms["vq"], 0.25 * (z_e - e).square().sum(1))
 
 
 def test_moving_average_is_that_of_the_sums_and_counts_of_what_chose_an_entry():
-    code = quantized(vq.MovingAverage, decay=0.7)
+    code = quantized(codebooks.MovingAverage, decay=0.7)
     m, n = torch.zeros(5, 2), torch.zeros(5)
-    m.copy_(code.codebook)  # as if each entry had been chosen once
+    m.copy_(code.codebooks[0].entries)  # as if each entry had been chosen once
     n.fill_(1.0)
-    code.used.fill_(1.0)
+    code.codebooks[0].used.fill_(1.0)
     for _ in range(5):
         h = torch.randn(9, 4)
         z_e = code.project(h).detach().view(-1, 2)
@@ -197,30 +197,30 @@ def test_moving_average_is_that_of_the_sums_and_counts_of_what_chose_an_entry():
         for i in range(5):
             m[i] = 0.7 * m[i] + 0.3 * z_e[k == i].sum(0)
             n[i] = 0.7 * n[i] + 0.3 * (k == i).sum()
-        same(code.codebook, m / n[:, None])
-        same(code.used, n)
+        same(code.codebooks[0].entries, m / n[:, None])
+        same(code.codebooks[0].used, n)
 
 
 @over_codebooks
 def test_entries_that_nobody_chooses_start_again_from_the_batch_and_others_stay(model):
     code = quantized(model, dead=0.1)
-    code.codebook.data[0], code.used[:] = 1e3, 1.0
+    code.codebooks[0].entries.data[0], code.codebooks[0].used[:] = 1e3, 1.0
     h = torch.randn(9, 4)
-    before = code.codebook.detach().clone()
-    code.used[0] = 0.05
+    before = code.codebooks[0].entries.detach().clone()
+    code.codebooks[0].used[0] = 0.05
     code.project.requires_grad_(False)
     z_e = code.project(h).view(-1, 2)
-    code._restart(z_e)
-    assert (z_e == code.codebook[0]).all(1).any()
-    assert torch.equal(code.codebook[1:], before[1:])
+    code.codebooks[0].restart(z_e)
+    assert (z_e == code.codebooks[0].entries[0]).all(1).any()
+    assert torch.equal(code.codebooks[0].entries[1:], before[1:])
 
 
 @over_codebooks
 def test_every_entry_comes_from_the_first_batch(model):
     code, h = quantized(model, dead=0.1), torch.randn(50, 4)
-    code._restart(code.project(h).detach().view(-1, 2))
+    code.codebooks[0].restart(code.project(h).detach().view(-1, 2))
     z_e = code.project(h).view(-1, 1, 2)
-    assert (z_e == code.codebook).all(2).any(0).all()
+    assert (z_e == code.codebooks[0].entries).all(2).any(0).all()
 
 
 @over_codebooks
@@ -235,28 +235,31 @@ def test_perplexity_counts_entries_that_are_used_alike():
     for n in (1, 3, 8):
         usage = torch.zeros(8)
         usage[:n] = 1 / n
-        assert {k: round(v.item(), 6) for k, v in vq.perplexity(usage).items()} == {"perplexity": n, "codes_used": n}
+        assert {k: round(v.item(), 6) for k, v in codebooks.perplexity(usage).items()} == {
+            "perplexity": n,
+            "codes_used": n,
+        }
 
 
 @over_codebooks
 def test_usage_is_counted_over_examples(model):
     code, h = quantized(model).eval(), torch.randn(50, 4)
-    often = code(h).stats["usage"].per_example.mean(0)
-    k = code.nearest(code.project(h).view(-1, 2))
+    often = code(h).stats["usage"].per_example.mean(0)[0]
+    k = code.codebooks[0].nearest(code.project(h).view(-1, 2))
     same(often, k.bincount(minlength=5) / 150)
 
 
 def test_codebook_with_one_entry_for_each_vector_loses_nothing():
-    code, h = quantized(vq.Gradient, codes=30).eval(), torch.randn(10, 4)
-    code.codebook.data = code.project(h).detach().view(-1, 2)
+    code, h = quantized(codebooks.Gradient, codes=30).eval(), torch.randn(10, 4)
+    code.codebooks[0].entries.data = code.project(h).detach().view(-1, 2)
     same(code(h).z, code.project(h))
     same(code(h).terms["vq"], torch.zeros(10))
 
 
 def test_code_that_cannot_be_split_is_refused():
-    refused("code.width=4", "bottleneck.dim=6", by=lambda: quantized(vq.Gradient, width=4))
-    refused("code.codes=1", by=lambda: quantized(vq.Gradient, codes=1))
-    assert quantized(vq.Gradient, dim=1, width=2)(torch.randn(3, 4)).z.shape == (3, 1)
+    refused("code.width=4", "bottleneck.dim=6", by=lambda: quantized(codebooks.Gradient, width=4))
+    refused("code.codes=1", by=lambda: quantized(codebooks.Gradient, codes=1))
+    assert quantized(codebooks.Gradient, dim=1, width=2)(torch.randn(3, 4)).z.shape == (3, 1)
 
 
 # conditional
@@ -561,9 +564,9 @@ def test_vision_transformer_is_a_network_of_any_kind():
 @pytest.mark.parametrize("words", [["model=contractive"], ["model=contractive_hutchinson"]], ids="-".join)
 @over_codebooks
 def test_contractive_models_refuse_a_code_without_a_derivative(model, words):
-    name = {vq.MovingAverage: "vq", vq.Gradient: "vq_gradient"}[model]
+    name = {codebooks.MovingAverage: "vq", codebooks.Gradient: "vq_gradient"}[model]
     (point,) = points("train", [*words, f"code={name}"])
-    refused("model=contractive", model.__name__, by=lambda: check(point.config))
+    refused("model=contractive", "VQ", by=lambda: check(point.config))
 
 
 def test_contractive_models_refuse_a_network_without_a_second_derivative():

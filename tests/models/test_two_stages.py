@@ -16,7 +16,7 @@ from aeexp.app.build import build
 from aeexp.app.check import check
 from aeexp.app.components import make_model, make_task
 from aeexp.app.sweep import points
-from aeexp.codes import vq
+from aeexp.codes import codebooks, vq
 from aeexp.codes.identity import Identity
 from aeexp.errors import UserError
 from aeexp.models.base import Components
@@ -28,13 +28,13 @@ from aeexp.types import Batch
 
 pytestmark = pytest.mark.usefixtures("repeatable_and_in_double_precision")
 K, P, WIDTH = 3, 4, 2
-CODES = {"gradient": vq.Gradient, "moving average": vq.MovingAverage}
+CODES = {"gradient": codebooks.Gradient, "moving average": codebooks.MovingAverage}
 over_codes = pytest.mark.parametrize("code", CODES.values(), ids=CODES)
 
 
-def model(code=vq.Gradient, positions=P, sharpened=3, **options):
+def model(code=codebooks.Gradient, positions=P, sharpened=3, **options):
     parts = {"likelihood": likelihoods.Bernoulli(1), "initialization": initializations.Torch()}
-    code = partial(code, codes=K, width=WIDTH, beta=0.25, decay=0.9, dead=0.01)
+    code = partial(vq.VQ, codebook=code, codes=K, width=WIDTH, depth=1, beta=0.25, decay=0.9, dead=0.01)
     parts |= {"corruption": corruptions.Uncorrupted(), "network": MLP([5], "ReLU"), "code": code} | options
     made = VQPrior(Components(shape=(6,), dim=positions * WIDTH, **parts), partial(Causal, width=8, depth=2, heads=2))
     with torch.no_grad():
@@ -77,7 +77,7 @@ def refused(*words, by):
 
 def test_prior_per_position_is_the_mean_surprise_of_one_symbol():
     made, data = model().eval(), batch()
-    k = made.code.indices(made.code.project(made.encoder(data.x)))
+    k = made.code.symbols(made.code.project(made.encoder(data.x)))
     probabilities = torch.stack([made.prior.logits(k[:, :i])[:, -1].softmax(1) for i in range(P)], 1)  # (B, P, K)
     same(made.loss(data).stats["prior_per_position"].mean(), -probabilities.gather(2, k[..., None]).log().mean())
 
@@ -110,7 +110,7 @@ def test_no_place_sees_itself_or_a_later_one_and_each_sees_all_before_it():
 
 def test_samples_are_as_frequent_as_the_prior_says():
     made, n = model(positions=2), 40_000
-    k = made.code.indices(made.prior.sample(n))
+    k = made.code.symbols(made.prior.sample(n))
     found = torch.bincount(k[:, 0] * K + k[:, 1], minlength=K**2) / n
     p = made.prior.log_prob(made.code.entries(every_sequence(2))).exp()
     assert (found - p).abs().max() < 4 * (p * (1 - p) / n).sqrt().max()
@@ -121,8 +121,8 @@ def test_samples_are_entries_of_the_codebook_and_are_decoded():
     made = model().eval()
     z = made.prior.sample(7)
     assert z.shape == (7, P * WIDTH)
-    assert all(any(torch.equal(part, e) for e in made.code.codebook) for part in z.view(-1, WIDTH))
-    same(made.code.entries(made.code.indices(z)), z)
+    assert all(any(torch.equal(part, e) for e in made.code.codebooks[0].entries) for part in z.view(-1, WIDTH))
+    same(made.code.entries(made.code.symbols(z)), z)
     assert made.decode(z).shape == (7, 6)
 
 
@@ -139,7 +139,7 @@ def test_objective_is_one_sum_of_what_each_player_minimises(code):
     terms = made.loss(data).terms
     assert set(terms) == {"recon", "vq", "prior"}
     k = made.encode(data.x).mean.view(12, P, WIDTH)
-    k = (k[:, :, None] - made.code.codebook).norm(dim=3).argmin(2)
+    k = (k[:, :, None] - made.code.codebooks[0].entries).norm(dim=3).argmin(2)
     logits = made.prior.logits(k[:, :-1]).log_softmax(2)
     same(terms["prior"], -logits.gather(2, k[..., None]).sum((1, 2)))
     named = dict(made.named_parameters())
@@ -153,7 +153,7 @@ def test_objective_is_one_sum_of_what_each_player_minimises(code):
 @over_codes
 def test_each_stage_moves_its_player_alone(code):
     autoencoder, prior = trained(model(code), stage=1)
-    assert {"encoder.1.weight", "code.codebook", "decoder.2.bias"} <= autoencoder
+    assert {"encoder.1.weight", "code.codebooks.0.entries", "decoder.2.bias"} <= autoencoder
     assert prior == set()
     autoencoder, prior = trained(model(code), stage=2)
     assert autoencoder == set()
@@ -181,7 +181,7 @@ def test_prior_learns_what_sequences_there_are():
         (-made.prior.log_prob(z).mean()).backward()
         optimizer.step()
     same(made.prior.log_prob(z), torch.full((2,), -log(2)), rtol=0, atol=0.03)
-    drawn = made.code.indices(made.prior.sample(300))
+    drawn = made.code.symbols(made.prior.sample(300))
     assert (drawn[:, None] == k).all(2).any(1).float().mean() > 0.95
 
 
@@ -189,7 +189,7 @@ def test_a_copy_draws_from_its_own_codebook():
     made = model()
     copied = copy.deepcopy(made)
     with torch.no_grad():
-        copied.code.codebook.fill_(7.0)
+        copied.code.codebooks[0].entries.fill_(7.0)
     assert (copied.prior.sample(3) == 7).all()
     assert (made.prior.sample(3) != 7).all()
     assert not [name for name in made.state_dict() if "prior" in name and "codebook" in name]

@@ -20,6 +20,7 @@ from aeexp.codes.codebooks import counts, perplexity
 from aeexp.errors import UserError
 from aeexp.types import Code, EpochStatistic
 
+TINY = 1e-30  # the least probability whose logarithm is taken: 0 has no derivative
 WIDEST = 16  # bits of a symbol, for whose 2^16 entries there is memory
 
 
@@ -46,9 +47,10 @@ class LFQ(Bottleneck):
         z = straight_through(torch.where(a > 0, 1.0, -1.0), a)
         commitment = (a - z.detach()).square().flatten(1).sum(1)
         logits = a.reshape(-1, self.width) @ self.corners.T * (2 / self.temperature)
-        q = logits.softmax(1)  # (N, 2^width)
-        sure = torch.special.entr(q).sum(1).view(len(a), -1)  # (B, S)
-        even = torch.special.entr(q.mean(0)).sum()
+        log_q = logits.log_softmax(1)  # (N, 2^width)
+        mean = log_q.exp().mean(0)
+        sure = -(log_q.exp() * log_q).sum(1).view(len(a), -1)  # (B, S)
+        even = -(mean * mean.clamp_min(TINY).log()).sum()
         terms = {"entropy": self.weight * (sure - even).sum(1), "commitment": self.beta * commitment}
         chosen = counts(self.symbols(z.detach()), self.codebook_size)
         return Code(z, z, terms, {"usage": EpochStatistic(chosen.to(z) / sure.shape[1], perplexity)})

@@ -205,6 +205,13 @@ def test_the_entropy_of_a_symbol_is_the_sum_of_those_of_its_bits():
     assert found.sum() < 0  # by the concavity of the entropy
 
 
+def test_entropies_of_sure_symbols_have_a_gradient():
+    a = (1e3 * torch.randn(5, 4)).requires_grad_()
+    entropy = lookup_free().train().of(a).terms["entropy"]
+    (gradient,) = torch.autograd.grad(entropy.sum(), a)
+    assert gradient.isfinite().all() and entropy.isfinite().all()
+
+
 def test_every_corner_is_a_symbol_and_back():
     code = lookup_free(dim=6, width=3)
     k = torch.cartesian_prod(torch.arange(8), torch.arange(8))

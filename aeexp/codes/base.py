@@ -1,8 +1,9 @@
 """The contract of a bottleneck, which is what everybody else knows of a code."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from math import log, pi
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -12,20 +13,31 @@ from aeexp.priors import NoPrior, Prior
 from aeexp.types import Code
 
 
+class Posterior(Protocol):
+    """The approximate posterior q(z | x) of each of B examples."""
+
+    def sample(self, n: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+        """n samples of each example, through which gradients pass, (n, B, *positions, D), and log q(z | x) in nats,
+        (n, B)."""
+
+    def each(self) -> Iterator["Posterior"]:
+        """That of one example after the other."""
+
+
 class DiagonalNormal(NamedTuple):
-    """The approximate posterior q(z | x) = N(mu, diag sigma^2) of each of B examples."""
+    """q(z | x) = N(mu, diag sigma^2)"""
 
     mu: Tensor  # (B, *positions, D)
     log_var: Tensor  # log sigma^2, the same shape
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-        """n reparameterised samples of each example, z = mu + sigma eps, and log q(z | x) in nats.
-
-        (n, B, *positions, D) and (n, B). No gradient of log q passes through z - mu, which eps alone decides.
-        """
+        """z = mu + sigma eps. No gradient of log q passes through z - mu, which eps alone decides."""
         eps = torch.randn(n, *self.mu.shape, dtype=self.mu.dtype, device=self.mu.device, generator=generator)
         log_q = -0.5 * (eps.square() + self.log_var + log(2 * pi))
         return self.mu + (0.5 * self.log_var).exp() * eps, log_q.flatten(2).sum(2)
+
+    def each(self) -> Iterator["DiagonalNormal"]:
+        return map(DiagonalNormal, self.mu.split(1), self.log_var.split(1))
 
 
 class Bottleneck(nn.Module, ABC):
@@ -62,7 +74,7 @@ class Bottleneck(nn.Module, ABC):
         """p(z) of the codes that the decoder reads, (*positions, D)."""
         return NoPrior()
 
-    def posterior(self, h: Tensor) -> DiagonalNormal:
+    def posterior(self, h: Tensor) -> Posterior:
         """q(z | x) of features h. NotApplicable where the code is deterministic."""
         _none(self, "posterior q(z | x)", "code=gaussian")
 

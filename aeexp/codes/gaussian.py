@@ -35,7 +35,7 @@ class Variational(Bottleneck):
         mu, log_var = a.chunk(2, dim=-1)
         z = mu + (0.5 * log_var).exp() * torch.randn_like(mu)
         kl = divergences(mu, log_var)
-        return Code(z, mu, {"kl": self.cost(kl)}, statistics(mu, kl))
+        return Code(z, mu, self.cost(kl, z), statistics(mu, kl))
 
     def prior(self, positions: tuple[int, ...]) -> Prior:
         return StandardNormal((*positions, self.dim))
@@ -44,8 +44,8 @@ class Variational(Bottleneck):
         return DiagonalNormal(*self.project(h).chunk(2, dim=-1))
 
     @abstractmethod
-    def cost(self, kl: Tensor) -> Tensor:
-        """Weighted nats, of KL_j (B, *positions, D): (B,) or ()"""
+    def cost(self, kl: Tensor, z: Tensor) -> dict[str, Tensor]:
+        """Weighted nats by name, of KL_j and samples z, (B, *positions, D) each: (B,) or ()"""
 
 
 class Gaussian(Variational):
@@ -57,8 +57,8 @@ class Gaussian(Variational):
     def kl_weight(self) -> float:
         return self.beta
 
-    def cost(self, kl: Tensor) -> Tensor:
-        return self.beta * kl.flatten(1).sum(1)
+    def cost(self, kl: Tensor, z: Tensor) -> dict[str, Tensor]:
+        return {"kl": self.beta * kl.flatten(1).sum(1)}
 
 
 class Capacity(Variational):
@@ -70,8 +70,8 @@ class Capacity(Variational):
             raise UserError(f"code.capacity is a KL divergence, in nats, but got {capacity}: choose at least 0")
         self.gamma, self.capacity = gamma, capacity
 
-    def cost(self, kl: Tensor) -> Tensor:
-        return self.gamma * (kl.flatten(1).sum(1).mean() - self.capacity).abs()
+    def cost(self, kl: Tensor, z: Tensor) -> dict[str, Tensor]:
+        return {"kl": self.gamma * (kl.flatten(1).sum(1).mean() - self.capacity).abs()}
 
 
 class FreeBits(Variational):
@@ -85,8 +85,8 @@ class FreeBits(Variational):
             )
         self.beta, self.free = beta, free
 
-    def cost(self, kl: Tensor) -> Tensor:
-        return self.beta * kl.mean(0).clamp(min=self.free).sum()
+    def cost(self, kl: Tensor, z: Tensor) -> dict[str, Tensor]:
+        return {"kl": self.beta * kl.mean(0).clamp(min=self.free).sum()}
 
 
 def divergences(mu: Tensor, log_var: Tensor) -> Tensor:

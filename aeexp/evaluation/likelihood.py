@@ -24,7 +24,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from aeexp.codes.base import DiagonalNormal
+from aeexp.codes.base import Posterior
 from aeexp.context.base import EvaluationContext, Result
 from aeexp.errors import UserError
 from aeexp.metrics.importance import effective_sample_size, log_mean_weight, mean_and_error
@@ -58,13 +58,10 @@ class Likelihood:
 
     def log_weights(self, model: Autoencoder, batch: Batch, generator: torch.Generator) -> Tensor:
         """log w, (B, samples) float64"""
-        mu, log_var = model.posterior(batch.x, batch.y)
-        each = zip(*batch, mu.unsqueeze(1), log_var.unsqueeze(1), strict=True)  # one example at a time
-        return torch.stack([self._of_one(model, x, y, DiagonalNormal(m, v), generator) for x, y, m, v in each])
+        each = zip(*batch, model.posterior(*batch).each(), strict=True)  # one example at a time
+        return torch.stack([self._of_one(model, x, y, q, generator) for x, y, q in each])
 
-    def _of_one(
-        self, model: Autoencoder, x: Tensor, y: Tensor, q: DiagonalNormal, generator: torch.Generator
-    ) -> Tensor:
+    def _of_one(self, model: Autoencoder, x: Tensor, y: Tensor, q: Posterior, generator: torch.Generator) -> Tensor:
         """log w of one example, (samples,) float64"""
         z, log_q = (each[:, 0] for each in q.sample(self.samples, generator))
         log_x = []

@@ -8,7 +8,7 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
-from aeexp.codes.base import Bottleneck, DiagonalNormal
+from aeexp.codes.base import Bottleneck, Posterior
 from aeexp.corruptions import Corruption, Uncorrupted
 from aeexp.errors import NotApplicable, UserError
 from aeexp.initializations import Initialization
@@ -88,7 +88,7 @@ class Autoencoder(nn.Module, ABC):
         """What an entropy coder counts of codes: (B, *positions, D) -> (B, S), entries of a codebook, or the units."""
         return z.flatten(1)
 
-    def posterior(self, x: Tensor, y: Tensor | None = None) -> DiagonalNormal:
+    def posterior(self, x: Tensor, y: Tensor | None = None) -> Posterior:
         """q(z | x). NotApplicable where the model is no latent variable model p(x | z) p(z)."""
         raise NotApplicable(NO_DENSITY)
 
@@ -141,7 +141,7 @@ class Factored(Autoencoder, ABC):
     def symbols(self, z: Tensor) -> Tensor:
         return self.code.symbols(z)
 
-    def posterior(self, x: Tensor, y: Tensor | None = None) -> DiagonalNormal:
+    def posterior(self, x: Tensor, y: Tensor | None = None) -> Posterior:
         h, switches = self.features(x, y)
         if switches:
             raise NotApplicable(

@@ -8,9 +8,11 @@ A code of another beta weighs p(z) / q(z | x) by that power, so that k = 1 is th
 """
 
 from math import log
+from typing import cast
 
 from torch import Tensor
 
+from aeexp.codes.base import DiagonalNormal
 from aeexp.codes.gaussian import divergences, statistics
 from aeexp.errors import UserError
 from aeexp.models.base import Components, Factored
@@ -31,7 +33,7 @@ class IWAE(Factored):
 
     def loss(self, batch: Batch) -> Loss:
         h, switches = self.encoder.with_switches(self.corruption(batch.x))
-        q = self.code.posterior(h)
+        q = cast(DiagonalNormal, self.code.posterior(h))  # of code=gaussian
         z, log_q = q.sample(self.k)  # (k, B, D), (k, B)
         theta = self.decoder(z.flatten(0, 1), *(self._times(switch) for switch in switches))
         nll = self.likelihood.nll(theta, self._times(batch.x)).unflatten(0, (self.k, -1))  # (k, B)

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from aeexp.codes.base import DiagonalNormal
+from aeexp.codes.base import Posterior
 from aeexp.errors import UserError
 from aeexp.models.base import Autoencoder, Components
 from aeexp.scalings import Scaling
@@ -75,7 +75,7 @@ class Scaled(Autoencoder):
     def symbols(self, z: Tensor) -> Tensor:
         return self.inner.symbols(z)
 
-    def posterior(self, x: Tensor, y: Tensor | None = None) -> DiagonalNormal:
+    def posterior(self, x: Tensor, y: Tensor | None = None) -> Posterior:
         return self.inner.posterior(self._scaled(x), y)
 
     def log_likelihood(self, x: Tensor, z: Tensor, y: Tensor | None = None) -> Tensor:

@@ -2,12 +2,14 @@
 
 from abc import ABC, abstractmethod
 from math import log, pi
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from aeexp.activations import NEAREST, activation, inverse
+from aeexp.columns import Layout
 from aeexp.errors import UserError
 
 
@@ -90,3 +92,60 @@ class Gaussian(Likelihood):
 
     def parameter(self, mean: Tensor) -> Tensor:
         return mean
+
+
+class Columns(Likelihood):
+    """A table of records: -log p(x | theta) is the sum over the columns that are not missing of
+
+    -log N(x; theta, sigma^2)   of a number, with one sigma a column, learned, at least `floor`
+    -log softmax(theta)_c       of category c
+
+    `columns`: those of data=table (aeexp/columns.py).
+    """
+
+    numbers: Tensor  # where the numbers are
+    masks: Tensor  # where a column's unit of missing cells is; D of a column without
+
+    def __init__(self, columns: list[dict[str, Any]] | None, floor: float) -> None:
+        super().__init__()
+        if columns is None or floor <= 0:
+            raise UserError(
+                f"likelihood=columns scores the columns of a table of records, with deviations of at least likelihood."
+                f"floor={floor}: choose data=table, and a floor above 0, or likelihood=gaussian"
+            )
+        layout = Layout(columns)
+        self.layout, self.of_numbers, self.floor = layout, layout.numbers(), floor
+        places = [layout.places[i].start for i in self.of_numbers]
+        masks = [layout.size if mask is None else mask for mask in layout.masks]
+        self.register_buffer("numbers", torch.tensor(places, dtype=torch.int64), persistent=False)
+        self.register_buffer("masks", torch.tensor(masks, dtype=torch.int64), persistent=False)
+        self.log_sigma = nn.Parameter(torch.zeros(len(places)))
+
+    def nll(self, theta: Tensor, x: Tensor) -> Tensor:
+        return self.of_columns(theta, x).sum(1)
+
+    def of_columns(self, theta: Tensor, x: Tensor) -> Tensor:
+        """The nats of each column, 0 where it is missing: (B, D) twice -> (B, columns)"""
+        log_sigma = self.log_sigma.clamp_min(log(self.floor))
+        residual = (x - theta)[:, self.numbers] * (-log_sigma).exp()
+        of_numbers = iter((0.5 * residual.square() + log_sigma + 0.5 * log(2 * pi)).unbind(1))
+        nats = [
+            -(x[:, place] * theta[:, place].log_softmax(1)).sum(1) if column.categories else next(of_numbers)
+            for column, place in zip(self.layout.columns, self.layout.places, strict=True)
+        ]
+        missing = torch.cat([x, torch.zeros_like(x[:, :1])], 1)[:, self.masks]
+        return torch.stack(nats, 1) * (1 - missing)
+
+    def mean(self, theta: Tensor) -> Tensor:
+        """Numbers, and the probabilities of categories; 0 of what says that cells are missing, which is not modelled"""
+        mean = torch.zeros_like(theta)
+        mean[:, self.numbers] = theta[:, self.numbers]
+        for column, place in zip(self.layout.columns, self.layout.places, strict=True):
+            if column.categories:
+                mean[:, place] = theta[:, place].softmax(1)
+        return mean
+
+    def parameter(self, mean: Tensor) -> Tensor:
+        of_numbers = torch.zeros_like(mean, dtype=torch.bool)
+        of_numbers[..., self.numbers] = True
+        return mean.where(of_numbers, mean.clamp_min(NEAREST).log())

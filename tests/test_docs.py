@@ -111,6 +111,8 @@ def place(tmp_path, idx_data):
     np.savez(tmp_path / "data" / "series.npz", **arrays)
     rows = [f"{i / 7},{3 * i},{'ab'[i % 2]}" for i in range(40)]
     (tmp_path / "data" / "flowers.csv").write_text("\n".join(["length,width,species", *rows]))
+    rows = [f"n{i},{20 + i % 50},{['red', '', 'blue'][i % 3]},{'yes' if i % 4 else 'no'}" for i in range(60)]
+    (tmp_path / "data" / "people.csv").write_text("\n".join(["name,age,colour,member", *rows]))
     folder = Folder(tmp_path)
     folder.md5 = idx_data.md5
     return folder

@@ -16,6 +16,7 @@ from aeexp.app.components import MODEL, make_data, make_task, outline
 from aeexp.data.module import DataModule
 from aeexp.errors import UserError
 from aeexp.models.base import Autoencoder
+from aeexp.models.scaled import refuse_bounded
 from aeexp.runs.identity import NOT_IDENTITY
 from aeexp.scalings import Scaling
 from aeexp.training.progress import quiet
@@ -52,6 +53,9 @@ def _check(text: str) -> None:
     config = json.loads(text)
     data = _checked_data(json.dumps(config["data"]))
     model = _model(json.dumps({name: config[name] for name in MODEL}), data.shape, data.scaling)
+    if not data.bounded and data.scaling is None:
+        parts = {name: build(config[name], name) for name in ("likelihood", "corruption")}
+        refuse_bounded({**parts, "model": model}, f"data={data.name} has", "likelihood=columns")
     task = make_task(config, model)
     try:
         task.optimizer(iter([nn.Parameter(torch.zeros(1))]))  # the outline's weights are on no device that can train

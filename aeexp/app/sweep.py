@@ -87,21 +87,30 @@ def _check_numbers(config: dict[str, Any]) -> None:
 
 
 def with_content(config: dict[str, Any]) -> dict[str, Any]:
-    """The configuration with the digest of the user's own files, where it reads such, as a part of its identity."""
+    """The configuration with what only the user's own files say, where it reads such: their digest, as a part of its
+    identity, and the columns of a table."""
     if "data" not in config:
         return config
     data = {key: value for key, value in config["data"].items() if key in ("source", "root")}
-    found = _content(json.dumps(data))
+    found, columns = _content(json.dumps(data))
+    if columns is not None:
+        of_data = {**config["data"], "source": {**config["data"]["source"], "columns": columns}}
+        asking = "columns" in config["likelihood"]
+        likelihood = {**config["likelihood"], **({"columns": columns} if asking else {})}
+        config = {**config, "data": of_data, "likelihood": likelihood}
     return config if found is None else {**config, "data": {**config["data"], "content": found}}
 
 
 @cache
-def _content(data: str) -> str | None:
+def _content(data: str) -> tuple[str | None, list[dict[str, Any]] | None]:
     node = json.loads(data)
+    root = Path(node["root"])
     try:
-        return digest(build(node["source"], "data.source"), Path(node["root"]))
+        source = build(node["source"], "data.source")
+        schema = getattr(source, "schema", None)  # of a table of records
+        return digest(source, root), schema(root) if schema else None
     except UserError:  # which the check of the run says
-        return None
+        return None, None
 
 
 def _is_value(override: Any) -> bool:

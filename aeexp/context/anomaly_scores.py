@@ -18,6 +18,8 @@ Of baselines on the pixels alone:
     norm              ||x||, the brightness. An AUROC below 0.5 says that the anomalies are darker: the score with the
                       other sign has 1 - AUROC
     isolation_forest  how few random cuts set x apart. Liu, Ting and Zhou (2008), eq. 2
+    local_outlier_factor   how much thinner the data are around x than around its nearest neighbours. Breunig, Kriegel,
+                      Ng and Sander (2000), LOF, definition 7
 """
 
 from collections.abc import Callable
@@ -27,6 +29,7 @@ import torch
 from sklearn.covariance import LedoitWolf
 from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
+from sklearn.neighbors import LocalOutlierFactor
 from torch import Tensor
 
 from aeexp.context.base import EvaluationContext
@@ -92,24 +95,28 @@ def mahalanobis(codes: Tensor) -> Callable[[Tensor], Tensor]:
 
 
 class Baselines:
-    """`components` of PCA, `trees` of the isolation forest, training `examples` that both are fitted to."""
+    """`components` of PCA, fewer where an example has no more numbers; `trees` of the isolation forest; `neighbours` of
+    the local outlier factor; training `examples` that they are fitted to."""
 
-    def __init__(self, components: int, trees: int, examples: int, seed: int) -> None:
-        if min(components, trees, examples) < 1:
+    def __init__(self, components: int, trees: int, neighbours: int, examples: int, seed: int) -> None:
+        if min(components, trees, neighbours, examples) < 1:
             raise UserError(
-                f"the baselines have components={components}, trees={trees} and examples={examples}: choose at least 1 "
-                "of each"
+                f"the baselines have components={components}, trees={trees}, neighbours={neighbours} and examples="
+                f"{examples}: choose at least 1 of each"
             )
-        self.components, self.trees, self.examples, self.seed = components, trees, examples, seed
+        self.components, self.trees, self.neighbours = components, trees, neighbours
+        self.examples, self.seed = examples, seed
 
     def fit(self, train: Examples) -> dict[str, Score]:
         """Fitted to `examples` of them, drawn from `seed`: the memory is theirs as float32, twice."""
         drawn = torch.randperm(len(train), generator=torch.Generator().manual_seed(self.seed))[: self.examples]
         x = train[drawn].x.flatten(1)
         mean = x.mean(0)
-        pca = PCA(min(self.components, *x.shape), random_state=self.seed).fit(x.numpy())
+        fewer = max(1, min(x.shape) - 1)  # as many as numbers leave no residual
+        pca = PCA(min(self.components, fewer), random_state=self.seed).fit(x.numpy())
         components = torch.as_tensor(pca.components_)
         forest = IsolationForest(n_estimators=self.trees, random_state=self.seed).fit(x.numpy())
+        local = LocalOutlierFactor(max(1, min(self.neighbours, len(x) - 1)), novelty=True).fit(x.numpy())
 
         def residual(x: Tensor) -> Tensor:
             offset = x - mean
@@ -120,6 +127,7 @@ class Baselines:
             "mean": _each(lambda x: (x - mean).norm(dim=1)),
             "norm": _each(lambda x: x.norm(dim=1)),
             "isolation_forest": _each(lambda x: torch.as_tensor(-forest.score_samples(x.numpy()))),
+            "local_outlier_factor": _each(lambda x: torch.as_tensor(-local.score_samples(x.numpy()))),
         }
 
 

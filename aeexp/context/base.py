@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from torch.optim import Optimizer
 
+from aeexp.columns import Layout
 from aeexp.data.class_filters import ClassFilter
 from aeexp.data.examples import BATCH, Examples
 from aeexp.errors import NotApplicable
@@ -30,6 +31,8 @@ class Splits(Protocol):
     shape: tuple[int, ...]
     classes: int
     class_names: list[str] | None  # where they have names
+    columns: Layout | None  # of a table of records
+    test_rows: Tensor  # of such, where the test examples are in it
     scale: float
     bounded: bool  # whether all numbers are in [0, scale]
 

@@ -1,6 +1,5 @@
 """Any source of images, vectors or series as a LightningDataModule: split, partly labelled, in memory."""
 
-import hashlib
 from math import inf
 from pathlib import Path
 from typing import Literal, cast
@@ -10,10 +9,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from aeexp.columns import Layout
 from aeexp.data.class_filters import AllClasses, ClassFilter
 from aeexp.data.content import digest
 from aeexp.data.examples import Examples, InOrder, Shuffled, binary, loader
 from aeexp.data.labels import draw
+from aeexp.data.parts import count, split_digest
+from aeexp.data.records import Records
 from aeexp.data.sources import Part, Recorded, SelfDescribing, Source
 from aeexp.errors import UserError
 from aeexp.scalings import Scaling
@@ -68,7 +70,9 @@ class DataModule(pl.LightningDataModule):
         self.class_names, self._test, self.remarks = class_names, test, list[str]()
         self.shape, self.classes, self.peak = self._described(shape, classes, peak)
         # floats of the user's own files may be any numbers where a scaling reads them
-        self.bounded = scaling is None or self.peak != 1 or not getattr(source, "any_numbers", False)
+        any_numbers = scaling is not None and self.peak == 1 and getattr(source, "any_numbers", False)
+        self.bounded = not (any_numbers or getattr(source, "standardised", False))
+        self.columns: Layout | None = None  # of a table of records
         self.rate = source.rate if isinstance(source, Recorded) else None  # samples a second of what can be heard
         self.class_filter, self.scaling, self.binarize, self.content = class_filter, scaling, binarize, content
         self.factor, self.scale, self.batch_size, self.seed = scale / self.peak, scale, batch_size, seed
@@ -93,8 +97,8 @@ class DataModule(pl.LightningDataModule):
             x = binary(gray, self.peak, generator)
             own_test = own_test and (binary(own_test[0], self.peak, generator), own_test[1])
         n = len(x) - n_own_val
-        n_val = 0 if n_own_val else _count(self._val, n, "data.val")
-        n_test = 0 if self._test is None else _count(self._test, n, "data.test")
+        n_val = 0 if n_own_val else count(self._val, n, "data.val")
+        n_test = 0 if self._test is None else count(self._test, n, "data.test")
         n_train = n - n_val - n_test
         if n_train < 1:
             raise UserError(f"data.val and data.test together leave none of {n} examples to train on")
@@ -102,6 +106,12 @@ class DataModule(pl.LightningDataModule):
         train, val, test = order.split([n_train, n_val, n_test])
         val = torch.cat([val, torch.arange(n, len(x))])
         train, val = self.class_filter.kept(train, y, "training"), self.class_filter.kept(val, y, "validation")
+        if isinstance(self.source, Records):
+            standardised = self.source.fitted(x[train], self.root)
+            gray = x = standardised(x)
+            own_test = own_test and (standardised(own_test[0]), own_test[1])
+            self.columns = Layout(self.source.schema(self.root))
+            self.test_rows = torch.arange(len(own_test[0])) if own_test and self._test is None else test
         train_y = torch.full_like(y[train], -1)
         everything = isinstance(self._labels[0], float) and self._labels[0] == 1  # also where there are none
         labelled = torch.nonzero(y[train] >= 0)[:, 0] if everything else draw(y[train], *self._labels)
@@ -110,7 +120,7 @@ class DataModule(pl.LightningDataModule):
         self.trained_on = Examples(gray[train], train_y, self.factor) if self.binarize == "dynamic" else self.train
         self.val = Examples(x[val], y[val], self.factor)
         self.test = Examples(*(own_test if own_test and self._test is None else (x[test], y[test])), self.factor)
-        self.digest = _digest(train, val, test, labelled)
+        self.digest = split_digest(train, val, test, labelled)
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         """Lightning's own looks for tensors in whatever a batch may be."""
@@ -186,14 +196,3 @@ class DataModule(pl.LightningDataModule):
 
     def val_dataloader(self) -> DataLoader[Batch]:
         return loader(self.val, InOrder(len(self.val), self.batch_size))
-
-
-def _count(part: int | float, of: int, name: str) -> int:
-    n = part if isinstance(part, int) else round(part * of)
-    if not 1 <= n < of:
-        raise UserError(f"{name}={part} asks for {n} of {of} examples: give a count within that, or a fraction of 1.0")
-    return n
-
-
-def _digest(*indices: Tensor) -> str:
-    return hashlib.sha256(b"|".join(index.numpy().tobytes() for index in indices)).hexdigest()[:16]

@@ -24,7 +24,7 @@ def columns(file: Path, label: str | int | None) -> tuple[np.ndarray, np.ndarray
 
     UserError where it is no table, has no such column, or another column is not of numbers.
     """
-    table = _table(file, file.stat().st_mtime_ns if file.is_file() else 0)
+    table = frame(file)
     names = [str(name) for name in table.columns]
     place = None
     if label is not None:
@@ -40,6 +40,11 @@ def columns(file: Path, label: str | int | None) -> tuple[np.ndarray, np.ndarray
         )
     values = table.iloc[:, others].to_numpy(np.float64)
     return values, None if place is None else table.iloc[:, place].to_numpy()
+
+
+def frame(file: Path) -> Any:
+    """The table as pandas has it. UserError where it is none."""
+    return _table(file, file.stat().st_mtime_ns if file.is_file() else 0)
 
 
 @lru_cache(maxsize=4)

@@ -16,6 +16,10 @@ threshold is chosen on normal validation examples only:
     <score>_threshold           exceeded by a new normal example with a probability of at most `target_false_alarm_rate`
     <score>_false_alarm_rate    fraction of the normal test examples above it
     <score>_detection_rate      fraction of the anomalous above it, again with `_<data set>`
+    <score>_f1                  harmonic mean of precision and recall of what is above it, the same
+
+Of a table of records, the figure `anomaly_columns` and the facts name the rows of the largest squared errors, from 0,
+and the columns that these are due to.
 
 The bound holds where normal examples are exchangeable, whatever the score (aeexp.metrics.detection.threshold). Fewer
 than 1 / rate - 1 validation examples cannot guarantee that rate; then the metric `target_false_alarm_rate` is
@@ -23,15 +27,19 @@ than 1 / rate - 1 validation examples cannot guarantee that rate; then the metri
 """
 
 import numpy as np
+import torch
 
+from aeexp.columns import Layout
 from aeexp.context.anomaly_scores import Baselines, Score, diverged, model_scores
 from aeexp.context.base import EvaluationContext, Result, Splits
 from aeexp.data.examples import Examples
 from aeexp.data.module import DataModule
 from aeexp.errors import NotApplicable, UserError
-from aeexp.metrics.detection import auroc, exceedance_rate, ranking_metrics, roc, threshold
-from aeexp.plots.detection import Scores, roc_curves, score_histograms
+from aeexp.metrics.detection import auroc, exceedance_rate, f1, ranking_metrics, roc, threshold
+from aeexp.plots.detection import Scores, largest_errors, roc_curves, score_histograms
 
+LARGEST, EXPLAINING = 8, 3  # rows of the largest errors, and columns of each that are named
+TINY = 1e-30  # the error of a perfect reconstruction
 HIDDEN = "hidden classes"  # the anomalous group from the run's own test part
 
 
@@ -83,7 +91,11 @@ class Anomaly:
             "anomaly_scores": score_histograms(scores, thresholds, context.model_name),
             "anomaly_roc": roc_curves(curves, beside, context.model_name),
         }
-        return Result(metrics, figures)
+        if data.columns is None:
+            return Result(metrics, figures)
+        rows = columns_of_largest_errors(context, data.columns)
+        facts = {f"row {row}": ", ".join(f"{name} {share:.0%}" for name, share in top) for row, top in rows.items()}
+        return Result(metrics, {**figures, "anomaly_columns": largest_errors(rows, context.model_name)}, facts=facts)
 
     def _nothing(self, data: Splits) -> NotApplicable:
         return NotApplicable(
@@ -100,12 +112,31 @@ def test_part(other: DataModule, scale: float) -> Examples:
     return Examples(other.test.x, other.test.y, other.factor * scale / other.scale)
 
 
+def columns_of_largest_errors(context: EvaluationContext, layout: Layout) -> dict[str, list[tuple[str, float]]]:
+    """By row of the table, from 0, and its class: the columns with the largest shares of its squared error."""
+    test = context.data.test
+    rows = context.errors(test).squared.argsort(descending=True)[:LARGEST]
+    x, y = test[rows]
+    with torch.no_grad():
+        error = (x - context.model.reconstruct(x, y)).square()  # (k, D)
+    of_columns = torch.stack([error[:, place].sum(1) for place in layout.places], 1)
+    shares, order = (of_columns / error.sum(1, keepdim=True).clamp_min(TINY)).sort(1, descending=True)
+    names = layout.names
+    return {
+        f"{context.data.test_rows[row]} ({context.class_name(label)})": [
+            (names[i], share) for i, share in zip(which[:EXPLAINING], of_row[:EXPLAINING], strict=True)
+        ]
+        for row, label, which, of_row in zip(rows.tolist(), y.tolist(), order.tolist(), shares.tolist(), strict=True)
+    }
+
+
 def detection_metrics(scores: Scores, threshold: float) -> dict[str, float]:
     """All metrics of one score, by metric and group"""
     normal, anomalous = scores
     metrics = {"threshold": threshold, "false_alarm_rate": exceedance_rate(normal, threshold)}
     for group, of_group in anomalous.items():
-        measured = ranking_metrics(normal, of_group) | {"detection_rate": exceedance_rate(of_group, threshold)}
+        at_threshold = {"detection_rate": exceedance_rate(of_group, threshold), "f1": f1(normal, of_group, threshold)}
+        measured = ranking_metrics(normal, of_group) | at_threshold
         metrics |= {f"{metric}{_suffix(group)}": value for metric, value in measured.items()}
     return metrics
 

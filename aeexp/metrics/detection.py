@@ -48,6 +48,12 @@ def threshold(val: np.ndarray, rate: float) -> float:
     return float(np.sort(val)[min(k, len(val)) - 1])
 
 
+def f1(normal: np.ndarray, anomalous: np.ndarray, threshold: float) -> float:
+    """The harmonic mean of precision and recall of what is above the threshold, with the anomalous as positives"""
+    detected, alarms = (anomalous > threshold).sum(), (normal > threshold).sum()
+    return float(2 * detected / (detected + alarms + len(anomalous)))
+
+
 def exceedance_rate(scores: np.ndarray, threshold: float) -> float:
     """The fraction of scores above the threshold: false alarm rate of normal, detection rate of anomalous examples"""
     return float((scores > threshold).mean())

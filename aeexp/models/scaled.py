@@ -5,7 +5,7 @@
 The objective is that of x'. shift and factor are fitted to the training examples, and kept with the weights.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -32,13 +32,9 @@ class Scaled(Autoencoder):
 
     def __init__(self, inner: Autoencoder, scaling: Scaling, components: Components) -> None:
         super().__init__()
-        read = {"likelihood": components.likelihood, "corruption": components.corruption, "model": inner}
-        for what, part in read.items():
-            if part.bounded and not scaling.bounded:
-                raise UserError(
-                    f"the scaling {type(scaling).__name__} gives numbers beyond [0, 1], but the {what} "
-                    f"{type(part).__name__} is of numbers within: choose {INSTEAD[what]}, or scaling=min_max"
-                )
+        if not scaling.bounded:
+            read = {"likelihood": components.likelihood, "corruption": components.corruption, "model": inner}
+            refuse_bounded(read, f"the scaling {type(scaling).__name__} gives", "scaling=min_max")
         self.inner, self.scaling = inner, scaling
         self.stages, self.reads_labels = inner.stages, inner.reads_labels
         self.register_buffer("shift", torch.zeros(components.shape))
@@ -89,3 +85,13 @@ class Scaled(Autoencoder):
 
     def _unscaled(self, x: Tensor) -> Tensor:
         return x / self.factor + self.shift
+
+
+def refuse_bounded(parts: Mapping[str, Any], giver: str, otherwise: str) -> None:
+    """UserError where one of the likelihood, the corruption and the model is of numbers in [0, 1] alone."""
+    for what, part in parts.items():
+        if part.bounded:
+            raise UserError(
+                f"{giver} numbers beyond [0, 1], but the {what} {type(part).__name__} is of numbers within: choose "
+                f"{INSTEAD[what]}, or {otherwise}"
+            )

@@ -69,3 +69,19 @@ def roc_curves(scores: dict[str, Rocs], baselines: dict[str, Rocs], model: str) 
         axes.legend(fontsize=SMALL, frameon=False, title="AUROC", title_fontsize=SMALL, **place)
     charted[0].set_ylabel("detection rate")
     return figure
+
+
+def largest_errors(rows: dict[str, list[tuple[str, float]]], model: str) -> Figure:
+    """A bar a row: the shares of its error that its named columns have, the largest first."""
+    figure, (axes,) = charts(["largest errors, and the columns that they are due to"], 0.35 + 0.24 * len(rows))
+    for place, columns in enumerate(rows.values()):
+        left = 0.0
+        for n, (_, share) in enumerate(columns):
+            axes.barh(place, share, left=left, height=0.8, color=colour(model), alpha=0.75 - 0.22 * n, linewidth=0)
+            left += share
+        label = ", ".join(f"{name} {share:.0%}" for name, share in columns)
+        axes.text(0.01, place, label, fontsize=SMALL, va="center", color=INK)
+    axes.set(xlim=(0, 1), xticks=[])
+    axes.set_yticks(range(len(rows)), list(rows))
+    axes.invert_yaxis()
+    return figure

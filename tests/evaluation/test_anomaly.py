@@ -10,6 +10,8 @@ from oracles import UNIT
 from scipy.spatial.distance import mahalanobis as by_scipy
 from sklearn.covariance import LedoitWolf
 from sklearn.decomposition import PCA
+from sklearn.metrics import f1_score
+from sklearn.neighbors import LocalOutlierFactor
 
 from aeexp.context.anomaly_scores import Baselines, mahalanobis
 from aeexp.context.base import EvaluationContext
@@ -17,6 +19,7 @@ from aeexp.data.class_filters import AllClasses, LeaveOut, OneClass
 from aeexp.data.examples import Examples
 from aeexp.errors import NotApplicable, UserError
 from aeexp.evaluation.anomaly import HIDDEN, Anomaly, detection_metrics
+from aeexp.metrics.detection import f1
 from aeexp.plots.detection import Scores
 
 SHAPE, CLASSES = (1, 4, 4), 3
@@ -55,7 +58,11 @@ def context(model, class_filter, **changes):
 
 
 def protocol(target_false_alarm_rate=0.1, **against):
-    return Anomaly(against, target_false_alarm_rate, 4, Baselines(components=2, trees=10, examples=200, seed=0), 0)
+    return Anomaly(against, target_false_alarm_rate, 4, baselines(), 0)
+
+
+def baselines(components=2, trees=10):
+    return Baselines(components, trees, neighbours=10, examples=200, seed=0)
 
 
 def test_few_validation_examples_raise_the_target_to_what_they_guarantee():
@@ -144,18 +151,37 @@ def test_the_density_of_the_code_detects_what_changes_the_code_alone():
 
 def test_baselines_are_those_of_sklearn_and_of_the_pixels():
     train, test = part(200, 0), part(50, 1)
-    scores = {name: score(test) for name, score in Baselines(2, 10, 200, seed=0).fit(train).items()}
+    scores = {name: score(test) for name, score in baselines().fit(train).items()}
     pixels, others = train.x.flatten(1).double().numpy(), test.x.flatten(1).double().numpy()
     pca = PCA(2).fit(pixels)
     residual = ((others - pca.inverse_transform(pca.transform(others))) ** 2).sum(1)
     assert scores["pca"].tolist() == pytest.approx(residual.tolist(), rel=1e-4)
     assert scores["mean"].tolist() == pytest.approx(np.linalg.norm(others - pixels.mean(0), axis=1).tolist(), rel=1e-4)
     assert scores["norm"].tolist() == pytest.approx(np.linalg.norm(others, axis=1).tolist(), rel=1e-4)
+    local = LocalOutlierFactor(10, novelty=True).fit(pixels)
+    assert scores["local_outlier_factor"].tolist() == pytest.approx((-local.score_samples(others)).tolist(), rel=1e-4)
+
+
+def test_pca_of_as_many_components_as_numbers_leaves_a_residual():
+    train, test = part(200, 0), part(50, 1)
+    residual = baselines(components=100).fit(train)["pca"](test)
+    pixels, others = train.x.flatten(1).double().numpy(), test.x.flatten(1).double().numpy()
+    least = PCA(15).fit(pixels)
+    assert residual.tolist() == pytest.approx(
+        ((others - least.inverse_transform(least.transform(others))) ** 2).sum(1).tolist(), rel=1e-2, abs=1e-5
+    )
+
+
+def test_f1_is_sklearns_at_the_threshold():
+    normal, anomalous = np.random.default_rng(0).normal(0, 1, 90), np.random.default_rng(1).normal(1.5, 1, 40)
+    truth, scores = np.repeat([0, 1], [90, 40]), np.concatenate([normal, anomalous])
+    for threshold in (-9.0, 0.0, 1.0, 9.0):
+        assert f1(normal, anomalous, threshold) == pytest.approx(f1_score(truth, scores > threshold, zero_division=0))
 
 
 def test_the_isolation_forest_scores_far_examples_higher_and_leaves_the_generators_alone():
     state, numpys = torch.get_rng_state(), np.random.get_state()[1].copy()
-    scores = Baselines(2, 50, 200, seed=0).fit(part(200, 0))
+    scores = baselines(trees=50).fit(part(200, 0))
     far = Examples(torch.full((5, *SHAPE), 3.0), torch.zeros(5, dtype=torch.long), 1.0)
     assert scores["isolation_forest"](far).min() > scores["isolation_forest"](part(50, 1)).max()
     assert torch.equal(torch.get_rng_state(), state)

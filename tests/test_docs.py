@@ -27,6 +27,7 @@ QUICK = {  # what makes a command fast: added to the commands that have these wo
     "aeexp train": ["trainer.max_epochs=1"],
     "mnist,fashion": ["data.val=20", "evaluation=[reconstruction]"],
     "table=code_size": ["model=pca,vae", "bottleneck=2,10", "seed=0"],
+    "model=vq_prior": ["trainer.max_epochs=2"],
     "sweeper=optuna": ["hydra.sweeper.n_trials=2"],
     "evaluation=[all]": ["evaluation.likelihood.samples=20"],
 }

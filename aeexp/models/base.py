@@ -88,6 +88,10 @@ class Autoencoder(nn.Module, ABC):
         """What an entropy coder counts of codes: (B, *positions, D) -> (B, S), entries of a codebook, or the units."""
         return z.flatten(1)
 
+    def class_probabilities(self, x: Tensor) -> Tensor:
+        """q(y | x): (B, *shape) -> (B, classes). NotApplicable where the model has no classifier of its own."""
+        raise NotApplicable("this model has no classifier of its own: choose model=m2, or evaluation=[linear_probe]")
+
     def posterior(self, x: Tensor, y: Tensor | None = None) -> Posterior:
         """q(z | x). NotApplicable where the model is no latent variable model p(x | z) p(z)."""
         raise NotApplicable(NO_DENSITY)

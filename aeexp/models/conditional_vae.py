@@ -23,26 +23,21 @@ from aeexp.networks.base import Encoder, Network
 from aeexp.types import Batch, Loss
 
 
-class ConditionalVAE(Factored):
+class Conditional(Factored):
+    """Encoder and decoder read the label."""
+
     reads_labels = True
 
-    def __init__(self, components: Components, classes: int | None, hidden: float) -> None:
+    def __init__(self, components: Components, classes: int | None) -> None:
         if not classes or classes < 2:
             raise UserError(
-                f"model=conditional_vae needs labelled data, but data.classes={classes}: choose data with labels, give "
-                "data.classes where its files tell them, or choose model=vae"
+                f"a model that reads labels needs labelled data, but data.classes={classes}: choose data with labels, "
+                "give data.classes where its files tell them, or choose model=vae"
             )
-        if not 0 <= hidden <= 1:
-            raise UserError(f"model.hidden={hidden} is a fraction of the labels: choose one from 0 to 1")
         super().__init__(replace(components, network=LabelConditioned(components.network, classes)))
-        self.classes, self.hidden = classes, hidden
+        self.classes = classes
         self.channel = nn.Linear(classes, prod(_channel(components.shape)), bias=False)
         self.channel.apply(self.initialization)
-
-    def loss(self, batch: Batch) -> Loss:
-        y = batch.y.where(torch.rand(len(batch.y), device=batch.y.device) >= self.hidden * self.training, -1)
-        recon, code = self.reconstruction_nll(batch.x, y)
-        return Loss({"recon": recon, **code.terms}, code.stats)
 
     def features(self, x: Tensor, y: Tensor | None) -> tuple[Tensor, list[Tensor]]:
         channel = self.channel(self._one_hot(y, x)).view(-1, *_channel(x.shape[1:]))
@@ -58,6 +53,19 @@ class ConditionalVAE(Factored):
         if y is None:
             return like.new_zeros(like.shape[0], self.classes)
         return (one_hot(y.clamp_min(0), self.classes) * (y >= 0)[:, None]).to(like)
+
+
+class ConditionalVAE(Conditional):
+    def __init__(self, components: Components, classes: int | None, hidden: float) -> None:
+        if not 0 <= hidden <= 1:
+            raise UserError(f"model.hidden={hidden} is a fraction of the labels: choose one from 0 to 1")
+        super().__init__(components, classes)
+        self.hidden = hidden
+
+    def loss(self, batch: Batch) -> Loss:
+        y = batch.y.where(torch.rand(len(batch.y), device=batch.y.device) >= self.hidden * self.training, -1)
+        recon, code = self.reconstruction_nll(batch.x, y)
+        return Loss({"recon": recon, **code.terms}, code.stats)
 
 
 class LabelConditioned(Network):

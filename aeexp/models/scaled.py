@@ -68,6 +68,9 @@ class Scaled(Autoencoder):
     def reconstruct(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         return self._unscaled(self.inner.reconstruct(self._scaled(x), y))
 
+    def class_probabilities(self, x: Tensor) -> Tensor:
+        return self.inner.class_probabilities(self._scaled(x))
+
     def symbols(self, z: Tensor) -> Tensor:
         return self.inner.symbols(z)
 

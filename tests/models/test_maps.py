@@ -122,6 +122,7 @@ def test_every_protocol_measures_codes_of_maps(model, evaluation, tmp_path_facto
     assert result.metrics or result.figures
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("network", ["resnet_map", "vit_tokens"])
 def test_every_model_has_codes_of_maps_or_says_why_not(model, network, batch):

@@ -11,17 +11,18 @@ mode r is 1, because all validation examples have labels. Without a label, encod
 one, and decode is the mean over all.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from math import log, prod
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot
 
+from aeexp.codes.base import Posterior
 from aeexp.errors import UserError
-from aeexp.models.base import Components
+from aeexp.models.base import Components, mean_example
 from aeexp.models.conditional_vae import Conditional
-from aeexp.types import Batch, Loss
+from aeexp.types import Batch, Code, Loss
 
 
 class M2(Conditional):
@@ -44,9 +45,17 @@ class M2(Conditional):
         self.register_buffer("ratio", torch.zeros(()))
 
     def initialize(self, batches: Iterable[Batch]) -> None:
-        known = torch.cat([batch.y for batch in batches]) >= 0
+        labels: list[Tensor] = []
+
+        def noted() -> Iterator[Batch]:
+            for batch in batches:
+                labels.append(batch.y)
+                yield batch
+
+        mean = mean_example(noted())
+        known = torch.cat(labels) >= 0
         self.ratio.fill_(len(known) / known.sum() if known.any() else 0.0)
-        super().initialize(batches)
+        super().initialize([Batch(mean[None], torch.full((1,), -1))])
 
     def loss(self, batch: Batch) -> Loss:
         x, known = self.corruption(batch.x), batch.y >= 0
@@ -71,8 +80,8 @@ class M2(Conditional):
     def class_probabilities(self, x: Tensor) -> Tensor:
         return self.classifier(x).softmax(1)
 
-    def features(self, x: Tensor, y: Tensor | None) -> tuple[Tensor, list[Tensor]]:
-        return super().features(x, self._labels(x, y))
+    def encode(self, x: Tensor, y: Tensor | None = None) -> Code:
+        return super().encode(x, self._labels(x, y))
 
     def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         if y is not None:
@@ -83,13 +92,14 @@ class M2(Conditional):
     def reconstruct(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         return super().reconstruct(x, self._labels(x, y))
 
+    def posterior(self, x: Tensor, y: Tensor | None = None) -> Posterior:
+        return super().posterior(x, self._labels(x, y))
+
     def log_likelihood(self, x: Tensor, z: Tensor, y: Tensor | None = None) -> Tensor:
         return super().log_likelihood(x, z, self._labels(x, y))
 
     def _labels(self, x: Tensor, y: Tensor | None) -> Tensor:
         """The labels (B,), the most probable where there is none."""
-        if y is not None and (y >= 0).all():
-            return y
         found = self.classifier(x).argmax(1)
         return found if y is None else y.where(y >= 0, found)
 

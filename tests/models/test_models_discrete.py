@@ -343,7 +343,7 @@ def test_hidden_labels_are_as_many_as_asked_in_training_and_none_elsewhere(hidde
 
 @pytest.mark.parametrize("classes", [None, 0, 1])
 def test_conditional_model_refuses_data_without_classes(classes):
-    refused("model=conditional_vae", f"data.classes={classes}", by=lambda: conditional(classes=classes))
+    refused("reads labels", f"data.classes={classes}", by=lambda: conditional(classes=classes))
 
 
 # adversarial

@@ -44,7 +44,6 @@ class LadderVAE(Factored):
             )
         self.prior = Layers(components.dim - units, units, width)
         self.prior.apply(components.initialization)
-        self.beta = self.code.kl_weight
 
     def loss(self, batch: Batch) -> Loss:
         h, switches = self.features(self.corruption(batch.x), None)
@@ -52,10 +51,11 @@ class LadderVAE(Factored):
         z_2 = q.second.sample(1)[0][0]
         q_1, p_1 = q.first_given(z_2), self.layers.first_given(z_2)
         z_1 = q_1.sample(1)[0][0]
-        kl = torch.cat([divergences(q_1, p_1), divergences(q.second, DiagonalNormal(z_2 * 0, z_2 * 0))], 1)  # (B, D)
+        standard = DiagonalNormal(torch.zeros_like(z_2), torch.zeros_like(z_2))
+        kl = torch.cat([divergences(q_1, p_1), divergences(q.second, standard)], 1)  # (B, D)
         recon = self.likelihood.nll(self.decoder(torch.cat([z_1, z_2], 1), *switches), batch.x)
         stats = statistics(torch.cat([q_1.mu, q.second.mu], 1), kl)
-        return Loss({"recon": recon, "kl": self.beta * kl.sum(1)}, stats)
+        return Loss({"recon": recon, "kl": cast(float, self.code.kl_weight) * kl.sum(1)}, stats)
 
     def encode_with_switches(self, x: Tensor, y: Tensor | None = None) -> tuple[Code, list[Tensor]]:
         """The mean of z_2, and of z_1 given it."""

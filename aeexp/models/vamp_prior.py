@@ -36,7 +36,7 @@ class VampPrior(Factored):
             )
         if pseudo_inputs < 1:
             raise UserError(f"model.pseudo_inputs={pseudo_inputs} are the components of a prior: choose at least 1")
-        self.beta, self.scale = self.code.kl_weight, scale
+        self.scale = scale
         self.v = nn.Parameter(torch.randn(pseudo_inputs, *components.shape))
         self.prior = MixtureOfPosteriors(self._components)
 
@@ -53,7 +53,7 @@ class VampPrior(Factored):
         recon = self.likelihood.nll(self.decoder(z, *switches), batch.x)
         kl = log_q - self.prior.log_prob(z)
         stats = {**statistics(q.mu, divergences(*q)), "kl_nats": kl}
-        return Loss({"recon": recon, "kl": self.beta * kl}, stats)
+        return Loss({"recon": recon, "kl": cast(float, self.code.kl_weight) * kl}, stats)
 
     def _components(self) -> DiagonalNormal:
         u = self.scale * torch.sigmoid(self.v)

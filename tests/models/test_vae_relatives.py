@@ -228,6 +228,16 @@ def test_the_divergence_of_two_layers_is_the_mean_of_log_q_over_p():
     same(model.loss(many).terms["kl"].view(3, -1).mean(1), expected, rtol=0, atol=0.05)
 
 
+@pytest.mark.parametrize("made", [vamp, ladder])
+def test_a_schedule_moves_the_weight_of_the_divergence(made):
+    model, data = made(), batch(6)
+    torch.manual_seed(0)
+    kl = model.loss(data).terms["kl"]
+    model.code.beta = 0.5
+    torch.manual_seed(0)
+    same(model.loss(data).terms["kl"], 0.5 * kl)
+
+
 def test_samples_of_two_layers_are_those_of_the_prior():
     model = ladder()
     z = model.prior.sample(20_000)

@@ -16,9 +16,12 @@ def missing(cells: np.ndarray) -> np.ndarray:
 
 def numbers(column: Column, cells: np.ndarray) -> np.ndarray:
     try:
-        return cells.astype(np.float32)
+        found = cells.astype(np.float32)
     except (TypeError, ValueError):
         raise UserError(f"the column {column.name} has words, but it had numbers when the run was composed") from None
+    if np.isinf(found).any():
+        raise UserError(f"the column {column.name} has infinite numbers: choose to leave these cells empty")
+    return found
 
 
 def one_hot(column: Column, cells: np.ndarray, gone: np.ndarray) -> np.ndarray:

@@ -35,8 +35,7 @@ class Compression:
     def __call__(self, context: EvaluationContext) -> Result:
         train = context.codes(context.data.train)[: self.counted]
         z = context.codes(context.data.test)[: self.examples]
-        counted = (self._symbols(context, codes) for codes in (train, z))
-        unquantized = lossless_bits(*counted), self._error(context, z)
+        unquantized = lossless_bits(context.symbols(train), context.symbols(z)), self._error(context, z)
         curve = {}
         for b in sorted(self.levels):
             known, symbols = quantize(train, train, b), quantize(z, train, b)
@@ -48,10 +47,6 @@ class Compression:
         limit = (1 + self.tolerance) * unquantized[1]
         metrics["lossless_bits"] = min(bits for bits, error in [*curve.values(), unquantized] if error <= limit)
         return Result(metrics, {"rate_distortion": rate_distortion(curve, unquantized[1], context.model_name)})
-
-    def _symbols(self, context: EvaluationContext, z: Tensor) -> Tensor:
-        """What an entropy coder counts of codes (N, D), (N, S)."""
-        return torch.cat([context.model.symbols(some.unflatten(1, context.code_shape)) for some in z.split(BATCH)])
 
     def _error(self, context: EvaluationContext, z: Tensor) -> float:
         """The mean squared error of decoded codes (n, D) to the first n test examples."""

@@ -14,10 +14,13 @@ information_mean, information_max    mutual information of a unit with the label
                 unit's `bins` equally frequent intervals, by counting. Chance alone gives about
                 (bins - 1) (classes - 1) / (2 N); at most
 label_entropy   H(y), the information of a unit that determines the class
+codes_used, perplexity    of a code whose symbols are entries of a codebook: how many different ones there are, and exp
+                of the entropy of their frequencies, of all positions together; the figure `codebook` shows these
 
 over the test examples.
 """
 
+import torch
 from sklearn.metrics import mutual_info_score
 from torch import Tensor
 
@@ -32,7 +35,7 @@ from aeexp.metrics.units import (
     relative_variance,
     sparsity,
 )
-from aeexp.plots.units import unit_charts
+from aeexp.plots.units import codebook_chart, unit_charts
 
 
 class Representation:
@@ -49,7 +52,14 @@ class Representation:
         if len(information):
             mean, largest = information.mean().item(), information.max().item()
             metrics |= {"information_mean": mean, "information_max": largest, "label_entropy": entropy}
-        return Result(metrics, {"units": figure})
+        figures = {"units": figure}
+        symbols = context.symbols(z)
+        if not symbols.is_floating_point():
+            counts = symbols.unique(return_counts=True)[1].double().sort(descending=True).values
+            shares = counts / counts.sum()
+            metrics |= {"codes_used": float(len(shares)), "perplexity": torch.special.entr(shares).sum().exp().item()}
+            figures["codebook"] = codebook_chart(shares, context.model_name)
+        return Result(metrics, figures)
 
     def information(self, z: Tensor, y: Tensor) -> tuple[Tensor, float]:
         """The mutual information of each unit with the label (D,), empty without labels, and H(y), nats"""

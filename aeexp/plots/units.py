@@ -24,6 +24,16 @@ def unit_charts(variance: Tensor, active: float, information: Tensor, entropy: f
     return figure
 
 
+def codebook_chart(shares: Tensor, model: str) -> Figure:
+    """How frequent each entry of a codebook is that occurs, (K,), the most frequent first; a dashed line if all were
+    alike."""
+    figure, (axes,) = charts(["entries of the codebook, by frequency"], 1.7)
+    axes.axhline(1 / len(shares), color=GREY, linewidth=0.8, linestyle="--")
+    axes.stairs(shares.numpy(), range(1, len(shares) + 2), fill=True, color=colour(model))
+    axes.set(xlabel="entry, sorted", ylabel="share of the symbols", ylim=(0, None))
+    return figure
+
+
 def _descending(axes: Axes, values: Tensor, line: float, name: str, model: str) -> None:
     """A point a unit, sorted, and a line to compare with."""
     axes.axhline(line, color=GREY, linewidth=0.8, linestyle="--")

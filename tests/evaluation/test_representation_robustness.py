@@ -126,6 +126,23 @@ class Decoder(Oracle):
 CORNER, REAL = slice(0, CLASSES), slice(4, 10)
 
 
+class TestCodebook:
+    def test_entries_are_counted_where_symbols_are_entries(self):
+        class Quantized(Oracle):
+            def symbols(self, z):
+                return (4 * z[:, :3]).long().clamp_max(3)
+
+        tested = context(Quantized(lambda x: x[:, 0, 0, 4:7]))
+        result = Representation(bins=4)(tested)
+        k = (4 * tested.codes(tested.data.test)).long().clamp_max(3)
+        p = k.flatten().bincount().double() / k.numel()
+        assert result.metrics["codes_used"] == 4 == len(p)
+        assert result.metrics["perplexity"] == pytest.approx(torch.exp(-(p * p.log()).sum()).item(), rel=1e-6)
+        assert "codebook" in result.figures
+        without = Representation(bins=4)(context(Oracle(lambda x: x[:, 0, 0, 4:7])))
+        assert "codes_used" not in without.metrics and "codebook" not in without.figures
+
+
 class TestCompression:
     def test_a_codebooks_units_are_one_symbol(self):
         class Quantized(Oracle):

@@ -7,6 +7,9 @@
     squared_error, bits  of the code as it is: 32 bits a unit, or as above of the symbols of a codebook, and of units
                          whose distinct values are few (binary codes)
     lossless_bits        the least bits_<b> at which the squared error is within `tolerance` of the unquantized one
+    jpeg_bits, webp_bits what these codecs need of an image for the squared error of the unquantized code, on one sheet
+                         of all images (aeexp/metrics/codecs.py); none where no quality of theirs has this error
+    png_bits             what PNG needs of an image without any error
 
 averaged over `examples` of the test set; ranges, means and frequencies are those of `counted` training codes.
 Uniform quantization and entropy coding: Balle, Laparra and Simoncelli (2017), End-to-end optimized image compression,
@@ -19,6 +22,7 @@ from torch import Tensor
 from aeexp.context.base import EvaluationContext, Result
 from aeexp.data.examples import BATCH
 from aeexp.errors import UserError
+from aeexp.metrics.codecs import Curve, bits_at, by_codec, by_png
 from aeexp.metrics.quantization import centroids, code_length, lossless_bits, quantize
 from aeexp.plots.curves import rate_distortion
 
@@ -46,7 +50,19 @@ class Compression:
             metrics |= {f"bits_{b}": bits, f"squared_error_{b}": error}
         limit = (1 + self.tolerance) * unquantized[1]
         metrics["lossless_bits"] = min(bits for bits, error in [*curve.values(), unquantized] if error <= limit)
-        return Result(metrics, {"rate_distortion": rate_distortion(curve, unquantized[1], context.model_name)})
+        codecs = self._codecs(context, len(z))
+        beside = {name: bits_at(unquantized[1], of_codec) for name, of_codec in codecs.items()}
+        metrics |= {f"{name}_bits": bits for name, bits in beside.items() if bits is not None}
+        figure = rate_distortion(curve, unquantized[1], context.model_name, codecs)
+        return Result(metrics, {"rate_distortion": figure})
+
+    def _codecs(self, context: EvaluationContext, n: int) -> dict[str, Curve]:
+        """Bits and squared error of the first n test examples by codecs; {} where they are no gray or colour images."""
+        x, scale = context.data.test[torch.arange(n)].x, context.data.scale
+        if not context.data.bounded or x.dim() != 4 or x.shape[1] not in (1, 3):
+            return {}
+        curves = {"jpeg": by_codec(x / scale, "JPEG"), "webp": by_codec(x / scale, "WEBP"), "png": by_png(x / scale)}
+        return {name: [(bits, error * scale**2) for bits, error in curve] for name, curve in curves.items()}
 
     def _error(self, context: EvaluationContext, z: Tensor) -> float:
         """The mean squared error of decoded codes (n, D) to the first n test examples."""

@@ -21,19 +21,28 @@ def error_by_class(errors: dict[str, float], mean: float, model: str) -> Figure:
     return figure
 
 
-def rate_distortion(curve: dict[int, tuple[float, float]], unquantized: float, model: str) -> Figure:
-    """By the bits of a unit: the bits of an example and its squared error; a line at the error of the code as it is."""
+def rate_distortion(
+    curve: dict[int, tuple[float, float]],
+    unquantized: float,
+    model: str,
+    codecs: dict[str, list[tuple[float, float]]],
+) -> Figure:
+    """By the bits of a unit: the bits of an example and its squared error; a line at the error of the code as it is; in
+    grey, the bits and errors of image codecs."""
     figure, (axes,) = charts([""], 2.2)
     bits, errors = zip(*curve.values(), strict=True)
     axes.axhline(unquantized, color=GREY, linewidth=0.8, linestyle="--", label="not quantized")
     axes.plot(bits, errors, marker=marker(model), markersize=3, linewidth=1, color=colour(model), label=model)
+    for (name, points), look in zip(codecs.items(), ("-", ":", "."), strict=False):
+        axes.plot(*zip(*points, strict=True), look, color=GREY, linewidth=0.8, label=name)
     last = -max(bits)
     for b, (x, y) in curve.items():
         if x - last > 0.03 * max(bits):  # one label where points lie on one another, as those of bits
             axes.annotate(str(b), (x, y), textcoords="offset points", xytext=(3, 3), fontsize=SMALL)
             last = x
     axes.set(xlabel="bits an example, entropy-coded (beside a point: bits a unit)", ylabel="squared error")
-    axes.set(xlim=(0, 1.05 * max(bits)), ylim=(0, 1.1 * max(*errors, unquantized) + 1e-9))
+    widest = max([*bits, *(min(of_codec)[0] * 2 for of_codec in codecs.values())])
+    axes.set(xlim=(0, 1.05 * widest), ylim=(0, 1.1 * max(*errors, unquantized) + 1e-9))
     axes.legend(fontsize=SMALL, frameon=False)
     return figure
 

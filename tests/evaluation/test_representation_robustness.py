@@ -169,6 +169,15 @@ class TestCompression:
         assert real["squared_error_2"] - real["squared_error"] == pytest.approx(6 / 16 / 12, rel=0.15)
         assert real["bits_2"] == pytest.approx(12, rel=0.02)
 
+    def test_codecs_are_measured_beside_the_codes_of_images(self):
+        result = compression()(context(Decoder(CORNER)))
+        assert result.metrics["png_bits"] > 0
+        (axes,) = result.figures["rate_distortion"].axes
+        assert {"jpeg", "webp", "png"} <= {line.get_label() for line in axes.lines}
+        vectors = context(Decoder(CORNER))
+        vectors.data.bounded = False
+        assert not [name for name in compression()(vectors).metrics if name.split("_")[0] in {"jpeg", "webp", "png"}]
+
     def test_lossless_bits_are_the_least_within_the_tolerance(self):
         tested = context(Decoder(REAL))
         few, all_of_it = (compression(tolerance=t)(tested).metrics for t in (1e9, 0.0))

@@ -22,6 +22,7 @@ PARTS = [
     f"{group}={option}"
     for group in ("network", "code", "likelihood", "corruption", "initialization", "optimizer")
     for option in options(group)
+    if option != "columns"  # of tables alone: tests/data/test_records_of_tables.py
 ] + [f"bottleneck={size}" for size in (1, 2, 24)]
 
 

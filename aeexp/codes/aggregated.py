@@ -69,17 +69,15 @@ class Information(Variational):
 
 def squared_mmd(z: Tensor) -> Tensor:
     """Codes (n, D) -> an unbiased estimate of their squared distance from N(0, I), (); 0 of one code alone."""
-    n, drawn = len(z), torch.randn_like(z)
-    if n < 2:
-        return z.sum() * 0
-    scale = 2 * z.shape[1]
+    n, drawn, scale = torch.ones_like(z[:, 0]).sum(), torch.randn_like(z), 2 * z.shape[1]
 
     def kernel(a: Tensor, b: Tensor) -> Tensor:
         squares = a.square().sum(1)[:, None] + b.square().sum(1) - 2 * a @ b.T
         return scale / (scale + squares.clamp_min(0))
 
     alike = kernel(z, z) + kernel(drawn, drawn)
-    return (alike.sum() - alike.diagonal().sum()) / (n * (n - 1)) - 2 * kernel(z, drawn).mean()
+    pairs = alike.sum() - alike.diagonal().sum()
+    return (pairs / (n * (n - 1)).clamp_min(1) - 2 * kernel(z, drawn).mean()) * (n > 1)
 
 
 def squared_sliced_wasserstein(z: Tensor, directions: int) -> Tensor:

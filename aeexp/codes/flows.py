@@ -17,7 +17,6 @@ The representation, `mean`, is f(mu).
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import log, pi
 
 import torch
 from torch import Tensor, nn
@@ -48,16 +47,19 @@ class Flow(Bottleneck):
         """One of the flow."""
 
     def of(self, a: Tensor) -> Code:
-        q = self._posterior(a)
-        z, log_q = (each[0] for each in q.sample(1))
-        kl = log_q + 0.5 * (z.square() + log(2 * pi)).flatten(1).sum(1)
-        return Code(z, self.transformed(q.base.mu, q.context)[0], {"kl": kl}, {"kl_nats": kl})
+        (mu, log_var), context = self._base_and_context(a)
+        eps = torch.randn_like(mu)
+        z, log_det = self.transformed(mu + (0.5 * log_var).exp() * eps, context)
+        # log q_0 and log p have the constant of a Gaussian both
+        per_position = 0.5 * (z.square() - eps.square() - log_var).sum(-1) - log_det
+        kl = per_position.view(a.shape[0], -1).sum(1)
+        return Code(z, self.transformed(mu, context)[0], {"kl": kl}, {"kl_nats": kl})
 
     def prior(self, positions: tuple[int, ...]) -> Prior:
         return StandardNormal((*positions, self.dim))
 
     def posterior(self, h: Tensor) -> "FlowPosterior":
-        return self._posterior(self.project(h))
+        return FlowPosterior(*self._base_and_context(self.project(h)), self)
 
     def transformed(self, z: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
         """f(z) and the sum of the steps' log |det|: (..., D), (..., C) -> (..., D), (...)"""
@@ -67,9 +69,10 @@ class Flow(Bottleneck):
             total = total + log_det
         return z, total
 
-    def _posterior(self, a: Tensor) -> "FlowPosterior":
+    def _base_and_context(self, a: Tensor) -> tuple[DiagonalNormal, Tensor]:
+        """q_0, and the context of the steps."""
         mu, log_var, context = a.split([self.dim, self.dim, self.context], -1)
-        return FlowPosterior(DiagonalNormal(mu, log_var), context, self)
+        return DiagonalNormal(mu, log_var), context
 
 
 @dataclass(frozen=True)

@@ -49,14 +49,14 @@ class LFQ(Bottleneck):
         logits = a.reshape(-1, self.width) @ self.corners.T * (2 / self.temperature)
         log_q = logits.log_softmax(1)  # (N, 2^width)
         mean = log_q.exp().mean(0)
-        sure = -(log_q.exp() * log_q).sum(1).view(len(a), -1)  # (B, S)
+        sure = -(log_q.exp() * log_q).sum(1).view(a.shape[0], -1)  # (B, S)
         even = -(mean * mean.clamp_min(TINY).log()).sum()
         terms = {"entropy": self.weight * (sure - even).sum(1), "commitment": self.beta * commitment}
         chosen = counts(self.symbols(z.detach()), self.codebook_size)
         return Code(z, z, terms, {"usage": EpochStatistic(chosen.to(z) / sure.shape[1], perplexity)})
 
     def symbols(self, z: Tensor) -> Tensor:
-        bits = (z.reshape(len(z), -1, self.width) > 0).long()
+        bits = (z.reshape(z.shape[0], -1, self.width) > 0).long()
         return (bits << torch.arange(self.width, device=z.device)).sum(2)
 
     def entries(self, k: Tensor) -> Tensor:

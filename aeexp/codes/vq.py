@@ -98,7 +98,7 @@ class Quantized(Bottleneck):
     def _split(self, a: Tensor) -> Iterator[tuple[list[Codebook], Tensor]]:
         """The codebooks of each group, and its vectors, as they lie among the entries, (B, S, width)."""
         rows = self._rows()
-        for row, v in zip(rows, a.reshape(len(a), -1, len(rows), self.width).unbind(2), strict=True):
+        for row, v in zip(rows, a.reshape(a.shape[0], -1, len(rows), self.width).unbind(2), strict=True):
             yield row, row[0].placed(v)
 
     def _rows(self) -> list[list[Codebook]]:

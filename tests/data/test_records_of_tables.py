@@ -6,7 +6,7 @@ import numpy as np
 import pandas
 import pytest
 import torch
-from composing import configured
+from composing import configured, made
 from conftest import same
 from torch.distributions import Categorical, Normal
 
@@ -189,6 +189,25 @@ def test_deviations_have_a_floor():
     same(at_floor, likelihood.nll(x, x))
     for columns, floor in ((None, 0.1), (COLUMNS, 0.0)):
         assert "choose data=table" in refusal(Columns, columns, floor)
+
+
+@pytest.mark.parametrize("model", ["undercomplete", "vae", "conditional_vae", "rae", "pca"])
+def test_models_of_tables_have_finite_losses_that_fall(model):
+    task, data = made(f"model={model}", "data=breast_cancer", "bottleneck=4")
+    batch = data.train[torch.arange(64)]
+    loss = task.model.loss(batch)
+    assert loss.terms["recon"].shape == (64,) and loss.total.isfinite()
+    if model == "pca":
+        return
+    loss.total.backward()
+    assert all(parameter.grad is not None for parameter in task.model.parameters())
+    optimizer = task.configure_optimizers()
+    for _ in range(30):
+        optimizer.zero_grad()
+        last = task.model.loss(batch)
+        last.total.backward()
+        optimizer.step()
+    assert last.terms["recon"].mean() < loss.terms["recon"].mean()
 
 
 # whole runs

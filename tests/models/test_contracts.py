@@ -91,6 +91,7 @@ class TestEveryKindAndPart:
         if trainable(task.model):
             loss.total.backward()
 
+    @pytest.mark.slow
     def test_one_kernel_for_all_weights_steps_as_the_plain_optimizer(self, words, batch):
         task, _ = made(*words)
         if not (trainable(task.model) and task.configure_optimizers().defaults.get("fused")):
@@ -108,6 +109,7 @@ class TestEveryKindAndPart:
         for parameter, other in zip(weights, plain, strict=True):
             same(parameter, other)
 
+    @pytest.mark.slow
     def test_loss_falls_on_one_batch(self, words, batch):
         task, _ = made(*words)
         if not trainable(task.model):

@@ -55,7 +55,7 @@ def _check(text: str) -> None:
     model = _model(json.dumps({name: config[name] for name in MODEL}), data.shape, data.scaling)
     if not data.bounded and data.scaling is None:
         parts = {name: build(config[name], name) for name in ("likelihood", "corruption")}
-        refuse_bounded({**parts, "model": model}, f"data={data.name} has", "likelihood=columns")
+        refuse_bounded({**parts, "model": model}, f"data={data.name} has", "another data set")
     task = make_task(config, model)
     try:
         task.optimizer(iter([nn.Parameter(torch.zeros(1))]))  # the outline's weights are on no device that can train

@@ -36,6 +36,10 @@ class DiagonalNormal(NamedTuple):
         log_q = -0.5 * (eps.square() + self.log_var + log(2 * pi))
         return self.mu + (0.5 * self.log_var).exp() * eps, log_q.flatten(2).sum(2)
 
+    def log_prob(self, z: Tensor) -> Tensor:
+        """log N(z; mu, sigma^2) of each unit, nats; z and both as they broadcast."""
+        return -0.5 * ((z - self.mu).square() / self.log_var.exp() + self.log_var + log(2 * pi))
+
     def each(self) -> Iterator["DiagonalNormal"]:
         return map(DiagonalNormal, self.mu.split(1), self.log_var.split(1))
 

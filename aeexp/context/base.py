@@ -86,7 +86,8 @@ class EvaluationContext:
 
     def symbols(self, z: Tensor) -> Tensor:
         """What an entropy coder counts of codes (N, D) that are flat: (N, S), int64 of entries of a codebook."""
-        return torch.cat([self.model.symbols(some.unflatten(1, self.code_shape)) for some in z.split(BATCH)])
+        with torch.no_grad():
+            return torch.cat([self.model.symbols(some.unflatten(1, self.code_shape)) for some in z.split(BATCH)])
 
     @cached_property
     def code_shape(self) -> torch.Size:

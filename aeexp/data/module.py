@@ -71,7 +71,7 @@ class DataModule(pl.LightningDataModule):
         self.shape, self.classes, self.peak = self._described(shape, classes, peak)
         # floats of the user's own files may be any numbers where a scaling reads them
         any_numbers = scaling is not None and self.peak == 1 and getattr(source, "any_numbers", False)
-        self.bounded = not (any_numbers or getattr(source, "standardised", False))
+        self.bounded = not (any_numbers or isinstance(source, Records))
         self.columns: Layout | None = None  # of a table of records
         self.rate = source.rate if isinstance(source, Recorded) else None  # samples a second of what can be heard
         self.class_filter, self.scaling, self.binarize, self.content = class_filter, scaling, binarize, content
@@ -107,10 +107,10 @@ class DataModule(pl.LightningDataModule):
         val = torch.cat([val, torch.arange(n, len(x))])
         train, val = self.class_filter.kept(train, y, "training"), self.class_filter.kept(val, y, "validation")
         if isinstance(self.source, Records):
-            standardised = self.source.fitted(x[train], self.root)
+            self.columns = Layout(self.source.schema(self.root))
+            standardised = self.source.fitted(x[train], self.columns)
             gray = x = standardised(x)
             own_test = own_test and (standardised(own_test[0]), own_test[1])
-            self.columns = Layout(self.source.schema(self.root))
             self.test_rows = torch.arange(len(own_test[0])) if own_test and self._test is None else test
         train_y = torch.full_like(y[train], -1)
         everything = isinstance(self._labels[0], float) and self._labels[0] == 1  # also where there are none

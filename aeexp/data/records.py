@@ -29,8 +29,6 @@ Cells = dict[str, np.ndarray]  # by the name of the column, (N,) each
 class Records(ABC):
     """`columns`: what the run was composed with, null of a run that is being composed: those of the files."""
 
-    standardised = True
-
     def __init__(self, columns: list[dict[str, Any]] | None) -> None:
         self.columns = columns
 
@@ -68,10 +66,9 @@ class Records(ABC):
         train, *test = [(self._vectors(layout, cells), _labels(cells, y, first)[0]) for cells, y in parts]
         return train, test[0] if test else None
 
-    def fitted(self, train: Tensor, root: Path) -> Callable[[Tensor], Tensor]:
+    def fitted(self, train: Tensor, layout: Layout) -> Callable[[Tensor], Tensor]:
         """The standardisation by training examples (N, D): (n, D) -> the same without nan."""
         mean, deviation = torch.zeros(train.shape[1]), torch.ones(train.shape[1])
-        layout = Layout(self.schema(root))
         for i in layout.numbers():
             place = layout.places[i].start
             known = train[:, place][~train[:, place].isnan()].double()

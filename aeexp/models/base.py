@@ -126,9 +126,14 @@ class Factored(Autoencoder, ABC):
         self.apply(self.initialization)
 
     def initialize(self, batches: Iterable[Batch]) -> None:
-        """Sets the decoder's last bias so that its output is near the mean example."""
+        """The decoder starts at the mean example."""
         if self.initialization.output_starts_at_mean:
-            mean = mean_example(batches).to(next(self.parameters()))
+            self.start_at_mean(mean_example(batches))
+
+    def start_at_mean(self, mean: Tensor) -> None:
+        """Sets the decoder's last bias so that its output is near the mean example, (*shape)."""
+        if self.initialization.output_starts_at_mean:
+            mean = mean.to(next(self.parameters()))
             code, switches = self.encode_with_switches(mean[None])
             start_at(self.decoder, (self.condition(code.mean, None), *switches), mean, self.likelihood.parameter)
 
@@ -174,6 +179,14 @@ class Factored(Autoencoder, ABC):
     def condition(self, z: Tensor, y: Tensor | None) -> Tensor:
         """Codes (B, *positions, D) as the decoder reads them: a conditional model appends the label."""
         return z
+
+
+def refuse_other_than_gaussian(code: Bottleneck, what: str, otherwise: str) -> None:
+    """UserError where a code is not code=gaussian, of which `what` the model has is said."""
+    if code.kl_weight is None:
+        raise UserError(
+            f"{what} of code=gaussian, but the code is {type(code).__name__}: choose code=gaussian, or {otherwise}"
+        )
 
 
 def mean_example(batches: Iterable[Batch]) -> Tensor:

@@ -15,18 +15,14 @@ from torch import Tensor
 from aeexp.codes.base import DiagonalNormal
 from aeexp.codes.gaussian import divergences, statistics
 from aeexp.errors import UserError
-from aeexp.models.base import Components, Factored
+from aeexp.models.base import Components, Factored, refuse_other_than_gaussian
 from aeexp.types import Batch, Loss
 
 
 class IWAE(Factored):
     def __init__(self, components: Components, k: int) -> None:
         super().__init__(components)
-        if self.code.kl_weight is None:
-            raise UserError(
-                f"model=iwae weighs samples of code=gaussian, but the code is {type(self.code).__name__}: "
-                "choose code=gaussian, or model=vae with this code"
-            )
+        refuse_other_than_gaussian(self.code, "model=iwae weighs samples", "model=vae with this code")
         if k < 1:
             raise UserError(f"model.k is a number of samples, but got {k}: choose at least 1")
         self.k = k

@@ -20,9 +20,9 @@ import torch
 from torch import Tensor, nn
 
 from aeexp.codes.base import DiagonalNormal
-from aeexp.codes.gaussian import statistics
+from aeexp.codes.gaussian import divergences, statistics
 from aeexp.errors import UserError
-from aeexp.models.base import Components, Factored
+from aeexp.models.base import Components, Factored, refuse_other_than_gaussian
 from aeexp.priors import Prior
 from aeexp.types import Batch, Code, Loss
 
@@ -31,11 +31,7 @@ class LadderVAE(Factored):
     def __init__(self, components: Components, top: float, width: int) -> None:
         super().__init__(components)
         units = max(1, round(top * components.dim))
-        if self.code.kl_weight is None:
-            raise UserError(
-                f"model=ladder_vae has two layers of code=gaussian, but the code is {type(self.code).__name__}: choose "
-                "code=gaussian, or model=vae with this code"
-            )
+        refuse_other_than_gaussian(self.code, "model=ladder_vae has two layers", "model=vae with this code")
         if self.encoder.positions or not 0 < top < 1 or units >= components.dim or width < 1:
             raise UserError(
                 f"model=ladder_vae gives model.top={top} of a vector's bottleneck.dim={components.dim} units to its "
@@ -51,8 +47,7 @@ class LadderVAE(Factored):
         z_2 = q.second.sample(1)[0][0]
         q_1, p_1 = q.first_given(z_2), self.layers.first_given(z_2)
         z_1 = q_1.sample(1)[0][0]
-        standard = DiagonalNormal(torch.zeros_like(z_2), torch.zeros_like(z_2))
-        kl = torch.cat([divergences(q_1, p_1), divergences(q.second, standard)], 1)  # (B, D)
+        kl = torch.cat([divergences_between(q_1, p_1), divergences(*q.second)], 1)  # (B, D)
         recon = self.likelihood.nll(self.decoder(torch.cat([z_1, z_2], 1), *switches), batch.x)
         stats = statistics(torch.cat([q_1.mu, q.second.mu], 1), kl)
         return Loss({"recon": recon, "kl": cast(float, self.code.kl_weight) * kl.sum(1)}, stats)
@@ -96,9 +91,8 @@ class Layers(Prior):
 
     def log_prob(self, z: Tensor) -> Tensor:
         z_1, z_2 = z.split([self.dim, self.top], -1)
-        mu, log_var = self.first_given(z_2)
-        of_first = (z_1 - mu).square() / log_var.exp() + log_var
-        return -0.5 * (torch.cat([of_first, z_2.square()], -1) + log(2 * pi)).sum(-1)
+        of_second = -0.5 * (z_2.square() + log(2 * pi))
+        return torch.cat([self.first_given(z_2).log_prob(z_1), of_second], -1).sum(-1)
 
 
 @dataclass(frozen=True)
@@ -125,7 +119,7 @@ class LadderPosterior:
             yield LadderPosterior(first, second, self.layers)
 
 
-def divergences(q: DiagonalNormal, p: DiagonalNormal) -> Tensor:
+def divergences_between(q: DiagonalNormal, p: DiagonalNormal) -> Tensor:
     """KL(q || p) of each unit, the shape of both"""
     apart = (q.log_var.exp() + (q.mu - p.mu).square()) / p.log_var.exp()
     return 0.5 * (apart - 1 + p.log_var - q.log_var)

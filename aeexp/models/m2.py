@@ -20,7 +20,7 @@ from torch.nn.functional import cross_entropy, one_hot
 
 from aeexp.codes.base import Posterior
 from aeexp.errors import UserError
-from aeexp.models.base import Components, mean_example
+from aeexp.models.base import Components, mean_example, refuse_other_than_gaussian
 from aeexp.models.conditional_vae import Conditional
 from aeexp.types import Batch, Code, Loss
 
@@ -32,11 +32,7 @@ class M2(Conditional):
         if alpha < 0:
             raise UserError(f"model.alpha={alpha} is the weight of the classifier: choose at least 0, such as 0.1")
         super().__init__(components, classes)
-        if self.code.kl_weight is None:
-            raise UserError(
-                f"model=m2 has the divergence of code=gaussian, but the code is {type(self.code).__name__}: choose "
-                "code=gaussian, or model=conditional_vae"
-            )
+        refuse_other_than_gaussian(self.code, "model=m2 has the divergence", "model=conditional_vae")
         features = components.network.encoder(components.shape)
         last = nn.Linear(prod(features.positions) * features.out_features, self.classes)
         self.classifier = nn.Sequential(features, nn.Flatten(), last)
@@ -55,7 +51,7 @@ class M2(Conditional):
         mean = mean_example(noted())
         known = torch.cat(labels) >= 0
         self.ratio.fill_(len(known) / known.sum() if known.any() else 0.0)
-        super().initialize([Batch(mean[None], torch.full((1,), -1))])
+        self.start_at_mean(mean)
 
     def loss(self, batch: Batch) -> Loss:
         x, known = self.corruption(batch.x), batch.y >= 0

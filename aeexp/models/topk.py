@@ -42,7 +42,7 @@ class TopK(Factored):
     def initialize(self, batches: Iterable[Batch]) -> None:
         """Of one linear layer each, the encoder starts as the transposed decoder, and subtracts the mean example."""
         mean = mean_example(batches)
-        super().initialize([Batch(mean[None], torch.full((1,), -1))])
+        self.start_at_mean(mean)
         if self.encoder.only_flattens and self.initialization.output_starts_at_mean:
             project, (_, layer) = self.code.project, output_layer(self.decoder)
             with torch.no_grad():

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from aeexp.codes.base import DiagonalNormal
 from aeexp.codes.gaussian import divergences, statistics
 from aeexp.errors import UserError
-from aeexp.models.base import Components, Factored, mean_example
+from aeexp.models.base import Components, Factored, mean_example, refuse_other_than_gaussian
 from aeexp.priors import Prior
 from aeexp.types import Batch, Loss
 
@@ -29,11 +29,7 @@ class VampPrior(Factored):
 
     def __init__(self, components: Components, pseudo_inputs: int, scale: float) -> None:
         super().__init__(components)
-        if self.code.kl_weight is None:
-            raise UserError(
-                f"model=vamp_prior has a mixture of the posteriors of code=gaussian, but the code is "
-                f"{type(self.code).__name__}: choose code=gaussian, or model=vae with this code"
-            )
+        refuse_other_than_gaussian(self.code, "model=vamp_prior mixes posteriors", "model=vae with this code")
         if pseudo_inputs < 1:
             raise UserError(f"model.pseudo_inputs={pseudo_inputs} are the components of a prior: choose at least 1")
         self.scale = scale
@@ -42,7 +38,7 @@ class VampPrior(Factored):
 
     def initialize(self, batches: Iterable[Batch]) -> None:
         mean = mean_example(batches)
-        super().initialize([Batch(mean[None], torch.full((1,), -1))])
+        self.start_at_mean(mean)
         with torch.no_grad():
             self.v.add_((mean / self.scale).logit(EDGE).to(self.v))
 
@@ -74,7 +70,6 @@ class MixtureOfPosteriors(Prior):
         return mu[k] + (0.5 * log_var[k]).exp() * torch.randn_like(mu[k])
 
     def log_prob(self, z: Tensor) -> Tensor:
-        mu, log_var = (each.flatten(1) for each in self.components())  # (K, D)
-        apart = (z.flatten(1)[:, None] - mu).square() / log_var.exp()  # (B, K, D)
-        log_q = -0.5 * (apart + log_var + log(2 * torch.pi)).sum(2)
-        return log_q.logsumexp(1) - log(len(mu))
+        q = self.components()
+        log_q = q.log_prob(z[:, None]).flatten(2).sum(2)  # (B, K)
+        return log_q.logsumexp(1) - log(len(q.mu))

@@ -76,7 +76,7 @@ def test_numbers_are_standardised_by_the_training_examples_alone(folder):
     source = table(categorical=["size"])
     (x, _), _ = source.load(folder)
     train = x[:40]
-    found = source.fitted(train, folder)(x)
+    found = source.fitted(train, Layout(source.schema(folder)))(x)
     ages = train[:, 0][~train[:, 0].isnan()]
     known = ~x[:, 0].isnan()
     same(found[known, 0], (x[known, 0] - ages.mean()) / ages.std(correction=0))

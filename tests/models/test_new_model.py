@@ -69,5 +69,5 @@ def test_a_package_of_the_user_keeps_the_contract_too(tmp_path):
         (tmp_path / "decayed" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "decayed" / name).write_text(content)
     path = os.pathsep.join([str(ROOT), str(tmp_path)])
-    words = [str(ROOT / CONTRACTS), f"--rootdir={ROOT}", "-k", "decayed", "-m", "not slow"]
-    assert passed(ROOT, *words, AEEXP_PACKAGES="decayed", PYTHONPATH=path) == 6
+    words = [str(ROOT / CONTRACTS), f"--rootdir={ROOT}", "-k", "decayed"]
+    assert passed(ROOT, *words, AEEXP_PACKAGES="decayed", PYTHONPATH=path) >= 6

@@ -414,7 +414,7 @@ def test_iwae_gradient_is_that_of_the_weighted_samples():
 
 @pytest.mark.parametrize("code", [partial(FreeBits, beta=1.0, free=0.1), partial(TopKCode, k=1)])
 def test_iwae_refuses_codes_that_have_no_weights(code):
-    with pytest.raises(UserError, match=r"model=iwae .* the code is \w+: choose code=gaussian"):
+    with pytest.raises(UserError, match=r"IWAE weighs .* the code is \w+: choose code=gaussian"):
         make(IWAE, code, k=2)
 
 

@@ -12,6 +12,11 @@ class Batch(NamedTuple):
     x: Tensor  # (B, *shape), in [0, data.scale]
     y: Tensor  # (B,) int64; -1 where unlabelled
 
+    def over_labelled(self, each: Tensor) -> Tensor:
+        """(B,), whose mean over the batch is that of `each` (B,) over the labelled examples; 0 where there are none."""
+        known = self.y >= 0
+        return each * known * (self.y.shape[0] / known.sum().clamp_min(1))
+
 
 @dataclass(frozen=True)
 class EpochStatistic:

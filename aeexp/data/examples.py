@@ -76,6 +76,26 @@ class Shuffled(Sampler[Tensor]):
         yield from (batches[(self.rank + self.world * k) % len(batches)] for k in range(len(self)))
 
 
+class WithLabelled(Sampler[Tensor]):
+    """The batches of `order`, each with n more positions of examples that have a label in y (N,): (B + n,) int64."""
+
+    def __init__(self, order: Shuffled, y: Tensor, n: int) -> None:
+        self.order, self.known, self.n = order, torch.nonzero(y >= 0)[:, 0], n
+
+    def set_epoch(self, epoch: int) -> None:
+        self.order.set_epoch(epoch)
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        generator = torch.Generator()
+        for step, batch in enumerate(self.order):
+            generator.manual_seed((self.order.seed * 1_000_003 + self.order.epoch) * 1_000_003 + step)
+            drawn = torch.randperm(len(self.known), generator=generator)[: self.n]
+            yield torch.cat([batch, self.known[drawn]])
+
+
 class InOrder(Sampler[Tensor]):
     """Batches of positions, (B,) int64, in order."""
 
@@ -111,7 +131,7 @@ class Zipped(Sampler[Any]):
 
     def set_epoch(self, epoch: int) -> None:
         for sampler in self.samplers:
-            if isinstance(sampler, Shuffled):
+            if hasattr(sampler, "set_epoch"):
                 sampler.set_epoch(epoch)
 
     def __len__(self) -> int:

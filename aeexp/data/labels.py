@@ -11,9 +11,12 @@ from aeexp.errors import UserError
 def draw(y: Tensor, labels: int | float, stratified: bool, seed: int) -> Tensor:
     """Positions of the labelled examples, (n,) int64: `labels` of them (int) or that fraction of them (float).
 
-    Drawn with `seed` from those with y >= 0; stratified keeps the classes' shares. UserError where it cannot be.
+    1.0 is all, also where there are none. Drawn with `seed` from those with y >= 0; stratified keeps the shares of the
+    classes. UserError where it cannot be.
     """
     known = torch.nonzero(y >= 0).squeeze(1)
+    if isinstance(labels, float) and labels == 1:
+        return known
     if not len(known):
         raise UserError(f"labels={labels} asks for labels, but this data set has none: choose one that is labelled")
     n = labels if isinstance(labels, int) else round(labels * len(known))
@@ -37,6 +40,15 @@ def draw(y: Tensor, labels: int | float, stratified: bool, seed: int) -> Tensor:
             f"{len(classes.unique())} classes by its share: ask for another number, or choose data.stratified=false"
         )
     return torch.as_tensor(chosen)
+
+
+def refuse_too_few(labelled: Tensor, n: int | None) -> None:
+    """UserError where fewer than n examples, at the positions `labelled`, are there to join each batch."""
+    if n is not None and not 1 <= n <= len(labelled):
+        raise UserError(
+            f"data.labelled={n} labelled examples are to join each batch, but {len(labelled)} training examples have a "
+            "label: choose a number from 1 to as many, or null"
+        )
 
 
 def numbered(y: np.ndarray | None, trained_on: np.ndarray | None, n: int, where: str) -> tuple[Tensor, list[str]]:

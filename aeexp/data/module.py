@@ -12,8 +12,8 @@ from torch.utils.data import DataLoader
 from aeexp.columns import Layout
 from aeexp.data.class_filters import AllClasses, ClassFilter
 from aeexp.data.content import digest
-from aeexp.data.examples import Examples, InOrder, Shuffled, binary, loader
-from aeexp.data.labels import draw
+from aeexp.data.examples import Examples, InOrder, Shuffled, WithLabelled, binary, loader
+from aeexp.data.labels import draw, refuse_too_few
 from aeexp.data.parts import count, split_digest
 from aeexp.data.records import Records
 from aeexp.data.sources import Part, Recorded, SelfDescribing, Source
@@ -29,13 +29,15 @@ class DataModule(pl.LightningDataModule):
 
     test null: the source's own test part, or a fifth where it has none, which the check of a run says. A validation
     part of the source's own is taken as it is. Values are the source's / `peak` * `scale`. `labels` of the training
-    examples (a count or a fraction), drawn from `label_seed`, keep their y; the others get -1. shape, classes and
-    peak null: as the source itself says. The class filter never narrows the test part. `binarize`: pixels become 0 or
-    `scale`, with the probability of 1 that they have as gray values; `static`: once, alike for every seed; `dynamic`:
-    anew whenever an example is trained on (Burda et al. 2016, section 5), but once in all that is measured. `content`:
-    the digest of the source's files, as they are when a run is composed. What has a default here does not change the
-    identity of runs that were made before it existed.
+    examples (a count or a fraction), drawn from `label_seed`, keep their y; the others get -1. shape, classes and peak
+    null: as the source itself says. The class filter never narrows the test part. `binarize`: pixels become 0 or
+    `scale`, 1 with the probability of their gray value; `static`: once, alike for every seed; `dynamic`: anew whenever
+    an example is trained on (Burda et al. 2016, section 5), else once. `labelled` of those that kept their y join each
+    batch. `content`: the digest of the source's files, when a run is composed. What has a default here does not change
+    the identity of runs that were made before it existed.
     """
+
+    columns: Layout | None = None  # of a table of records
 
     def __init__(
         self,
@@ -58,6 +60,7 @@ class DataModule(pl.LightningDataModule):
         binarize: Literal["static", "dynamic"] | None = None,
         content: str | None = None,
         class_names: list[str] | None = None,
+        labelled: int | None = None,
     ) -> None:
         super().__init__()
         if batch_size < 1:
@@ -72,11 +75,10 @@ class DataModule(pl.LightningDataModule):
         # floats of the user's own files may be any numbers where a scaling reads them
         any_numbers = scaling is not None and self.peak == 1 and getattr(source, "any_numbers", False)
         self.bounded = not (any_numbers or isinstance(source, Records))
-        self.columns: Layout | None = None  # of a table of records
         self.rate = source.rate if isinstance(source, Recorded) else None  # samples a second of what can be heard
         self.class_filter, self.scaling, self.binarize, self.content = class_filter, scaling, binarize, content
         self.factor, self.scale, self.batch_size, self.seed = scale / self.peak, scale, batch_size, seed
-        self._val, self._labels = val, (labels, stratified, label_seed)
+        self._val, self._labels, self._labelled = val, (labels, stratified, label_seed), labelled
 
     @property
     def limits(self) -> tuple[float, float]:
@@ -113,13 +115,13 @@ class DataModule(pl.LightningDataModule):
             own_test = own_test and (standardised(own_test[0]), own_test[1])
             self.test_rows = torch.arange(len(own_test[0])) if own_test and self._test is None else test
         train_y = torch.full_like(y[train], -1)
-        everything = isinstance(self._labels[0], float) and self._labels[0] == 1  # also where there are none
-        labelled = torch.nonzero(y[train] >= 0)[:, 0] if everything else draw(y[train], *self._labels)
+        labelled = draw(y[train], *self._labels)
         train_y[labelled] = y[train][labelled]
         self.train = Examples(x[train], train_y, self.factor)
         self.trained_on = Examples(gray[train], train_y, self.factor) if self.binarize == "dynamic" else self.train
         self.val = Examples(x[val], y[val], self.factor)
         self.test = Examples(*(own_test if own_test and self._test is None else (x[test], y[test])), self.factor)
+        refuse_too_few(labelled, self._labelled)
         self.digest = split_digest(train, val, test, labelled)
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
@@ -192,7 +194,8 @@ class DataModule(pl.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Batch]:
         world, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
-        return loader(self.trained_on, Shuffled(len(self.train), self.batch_size, self.seed, world, rank))
+        order = Shuffled(len(self.train), self.batch_size, self.seed, world, rank)
+        return loader(self.trained_on, WithLabelled(order, self.train.y, self._labelled) if self._labelled else order)
 
     def val_dataloader(self) -> DataLoader[Batch]:
         return loader(self.val, InOrder(len(self.val), self.batch_size))

@@ -5,13 +5,12 @@ models, eq. 6 to 9.
     J       = L(x, y) - alpha r log q(y | x)                of a labelled example
               sum_y q(y | x) L(x, y) - H(q(y | x))          of another
 
-with p(y) uniform, p(z) = N(0, I), and r the training examples for each labelled one, so that the classifier weighs
-alpha times its mean over the labelled ones (theirs is 0.1 N of a sum over N). It has an encoder of its own. In eval
-mode r is 1, because all validation examples have labels. Without a label, encode and reconstruct take the most probable
-one, and decode is the mean over all.
+with p(y) uniform, p(z) = N(0, I), and r the examples of the batch for each labelled one, so that the classifier weighs
+alpha times its mean over these (theirs is 0.1 N of a sum over N). It has an encoder of its own. Where few are labelled,
+data.labelled puts some into each batch. Without a label, encode and reconstruct take the most probable one, and decode
+is the mean over all.
 """
 
-from collections.abc import Iterable, Iterator
 from math import log, prod
 
 import torch
@@ -20,14 +19,12 @@ from torch.nn.functional import cross_entropy, one_hot
 
 from aeexp.codes.base import Posterior
 from aeexp.errors import UserError
-from aeexp.models.base import Components, mean_example, refuse_other_than_gaussian
+from aeexp.models.base import Components, refuse_other_than_gaussian
 from aeexp.models.conditional_vae import Conditional
 from aeexp.types import Batch, Code, Loss
 
 
 class M2(Conditional):
-    ratio: Tensor  # r, (); 0 without labels
-
     def __init__(self, components: Components, classes: int | None, alpha: float) -> None:
         if alpha < 0:
             raise UserError(f"model.alpha={alpha} is the weight of the classifier: choose at least 0, such as 0.1")
@@ -38,20 +35,6 @@ class M2(Conditional):
         self.classifier = nn.Sequential(features, nn.Flatten(), last)
         self.classifier.apply(self.initialization)
         self.alpha = alpha
-        self.register_buffer("ratio", torch.zeros(()))
-
-    def initialize(self, batches: Iterable[Batch]) -> None:
-        labels: list[Tensor] = []
-
-        def noted() -> Iterator[Batch]:
-            for batch in batches:
-                labels.append(batch.y)
-                yield batch
-
-        mean = mean_example(noted())
-        known = torch.cat(labels) >= 0
-        self.ratio.fill_(len(known) / known.sum() if known.any() else 0.0)
-        self.start_at_mean(mean)
 
     def loss(self, batch: Batch) -> Loss:
         x, known = self.corruption(batch.x), batch.y >= 0
@@ -64,12 +47,12 @@ class M2(Conditional):
         recon = self.likelihood.nll(theta, self._times(batch.x)).view_as(q)
         kl = code.terms["kl"].view_as(q)
         entropy = torch.where(known, 0.0, -(q * logits.log_softmax(1)).sum(1))
-        wrong = cross_entropy(logits, batch.y.clamp_min(0), reduction="none") * known  # -log q(y | x)
+        wrong = cross_entropy(logits, batch.y.clamp_min(0), reduction="none")  # -log q(y | x)
         terms = {
             "recon": (weights * recon).sum(1),
             "kl": (weights * kl).sum(1),
             "label": log(self.classes) - entropy,
-            "classifier": self.alpha * (self.ratio if self.training else 1.0) * wrong,
+            "classifier": self.alpha * batch.over_labelled(wrong),
         }
         return Loss(terms)
 

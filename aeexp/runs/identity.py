@@ -17,7 +17,7 @@ NOT_IDENTITY_OF = {
     "trainer": ("enable_progress_bar", "enable_model_summary"),
 }
 # null is what older configurations, which lack these, did
-SINCE_THEN = {"data": ("binarize",), "trainer": ("precision", "gradient_clip_val")}
+SINCE_THEN = {"data": ("binarize", "labelled"), "trainer": ("precision", "gradient_clip_val")}
 SHOWN = ("experiment", "model", "data", "bottleneck")
 FRACTION_OR_COUNT = ("labels", "val", "test")  # 1.0 is all of them, 1 is one
 LONGEST = 60  # characters of what else was chosen; the hash tells the rest apart

@@ -73,7 +73,8 @@ def test_published_data_and_missing_files_have_no_digest(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("group", "key", "value"), [("data", "binarize", "static"), ("trainer", "precision", "bf16-mixed")]
+    ("group", "key", "value"),
+    [("data", "binarize", "static"), ("data", "labelled", 5), ("trainer", "precision", "bf16-mixed")],
 )
 def test_a_key_that_older_runs_lack_changes_their_identity_only_where_it_is_used(group, key, value):
     config = configured("data=digits")

@@ -10,7 +10,7 @@ import torch
 import torchvision
 import yaml
 
-from aeexp.data.examples import Examples, InOrder, Shuffled
+from aeexp.data.examples import Examples, InOrder, Shuffled, WithLabelled
 from aeexp.data.labels import draw
 from aeexp.data.module import DataModule
 from aeexp.data.sources import Digits, Torchvision
@@ -301,6 +301,27 @@ def test_each_epoch_is_a_permutation(n, batch_size, epoch):
     batches = epoch_of(n, batch_size, epoch=epoch)
     assert torch.equal(torch.cat(batches).sort().values, torch.arange(n))
     assert {len(batch) for batch in batches[:-1]} <= {batch_size}
+
+
+def test_labelled_examples_join_each_batch_beside_the_permutation():
+    y = torch.full((23,), -1)
+    y[[2, 5, 7, 11, 13]] = 1
+    order = Shuffled(23, 4, 0, 1, 0)
+    sampler = WithLabelled(order, y, 3)
+    batches = iter(sampler)  # a resumed training makes its iterator first
+    sampler.set_epoch(2)
+    batches = list(batches)
+    assert len(batches) == len(sampler) == 6
+    assert torch.equal(torch.cat([batch[:-3] for batch in batches]), torch.cat(epoch_of(23, 4, epoch=2)))
+    joined = [tuple(sorted(batch[-3:].tolist())) for batch in batches]
+    assert all(len({*three}) == 3 and {*three} <= {2, 5, 7, 11, 13} for three in joined)
+    assert len({*joined}) > 1
+    assert all(map(torch.equal, batches, sampler))  # alike again
+    data = images(labels=5, labelled=2)
+    assert {int((batch.y >= 0).sum()) for batch in data.train_dataloader()} <= {2, 3, 4, 5, 6, 7}
+    for n, labels in ((6, 5), (0, 5), (5, 4)):
+        with pytest.raises(UserError, match=rf"data.labelled={n} .* {labels} training examples .* choose a number"):
+            images(labels=labels, labelled=n)
 
 
 def test_order_depends_on_seed_and_epoch_and_on_nothing_else():

@@ -114,9 +114,8 @@ class DataModule(pl.LightningDataModule):
             gray = x = standardised(x)
             own_test = own_test and (standardised(own_test[0]), own_test[1])
             self.test_rows = torch.arange(len(own_test[0])) if own_test and self._test is None else test
-        train_y = torch.full_like(y[train], -1)
         labelled = draw(y[train], *self._labels)
-        train_y[labelled] = y[train][labelled]
+        train_y = torch.full_like(y[train], -1).index_copy(0, labelled, y[train][labelled])
         self.train = Examples(x[train], train_y, self.factor)
         self.trained_on = Examples(gray[train], train_y, self.factor) if self.binarize == "dynamic" else self.train
         self.val = Examples(x[val], y[val], self.factor)

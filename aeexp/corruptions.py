@@ -21,6 +21,10 @@ class Corruption(nn.Module, ABC):
     def forward(self, x: Tensor) -> Tensor:
         """(B, *shape) -> x~ of the same shape. UserError where it cannot read this shape."""
 
+    def always_hidden(self, shape: tuple[int, ...]) -> Tensor | None:
+        """Which numbers of every example it hides, (*shape) bool on the CPU; None where not always the same ones."""
+        return None
+
 
 class Uncorrupted(Corruption):
     """x~ = x"""
@@ -119,6 +123,34 @@ class Blocks(Corruption):
         shape = [len(x), *[1] * (x.dim() - 1)]
         shape[axis] = n
         return ((position >= start) & (position < start + length)).view(shape)
+
+
+class Quadrants(Corruption):
+    """Hides all but `seen` quadrants of an image: 1, the bottom left; 2, the left half; 3, all but the bottom right.
+
+    `value` * `scale` stands there. Sohn, Lee and Yan (2015), Learning structured output representation, section 5.1.
+    """
+
+    def __init__(self, seen: int, value: float, scale: float) -> None:
+        super().__init__()
+        if seen not in (1, 2, 3):
+            raise UserError(f"corruption.seen={seen} is how many quadrants are seen: choose 1, 2 or 3")
+        self.seen, self.value = seen, value * scale
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.masked_fill(self.always_hidden(tuple(x.shape[1:])).to(x.device), self.value)
+
+    def always_hidden(self, shape: tuple[int, ...]) -> Tensor:
+        if len(shape) != 3:
+            raise UserError(
+                f"corruption=quadrants needs images, but the shape is {shape}: choose corruption=blocks, or images"
+            )
+        hidden = torch.ones(shape, dtype=torch.bool, device="cpu")
+        half_height, half_width = shape[1] // 2, shape[2] // 2
+        hidden[:, half_height if self.seen == 1 else 0 :, :half_width] = False
+        if self.seen == 3:
+            hidden[:, :half_height] = False
+        return hidden
 
 
 class Gray(Corruption):

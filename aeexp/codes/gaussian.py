@@ -111,3 +111,9 @@ def statistics(mu: Tensor, kl: Tensor) -> dict[str, Tensor | EpochStatistic]:
 def _summary(means: Tensor) -> dict[str, Tensor]:
     mu, square, kl = means
     return {"active_units": (square - mu.square() > ACTIVE).sum().float(), "kl_per_dimension": kl}
+
+
+def divergences_between(q: DiagonalNormal, p: DiagonalNormal) -> Tensor:
+    """KL(q || p) of each unit, the shape of both"""
+    apart = (q.log_var.exp() + (q.mu - p.mu).square()) / p.log_var.exp()
+    return 0.5 * (apart - 1 + p.log_var - q.log_var)

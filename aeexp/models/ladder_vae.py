@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from aeexp.codes.base import DiagonalNormal
-from aeexp.codes.gaussian import divergences, statistics
+from aeexp.codes.gaussian import divergences, divergences_between, statistics
 from aeexp.errors import UserError
 from aeexp.models.base import Components, Factored, refuse_other_than_gaussian
 from aeexp.priors import Prior
@@ -117,9 +117,3 @@ class LadderPosterior:
     def each(self) -> Iterator["LadderPosterior"]:
         for first, second in zip(self.first.each(), self.second.each(), strict=True):
             yield LadderPosterior(first, second, self.layers)
-
-
-def divergences_between(q: DiagonalNormal, p: DiagonalNormal) -> Tensor:
-    """KL(q || p) of each unit, the shape of both"""
-    apart = (q.log_var.exp() + (q.mu - p.mu).square()) / p.log_var.exp()
-    return 0.5 * (apart - 1 + p.log_var - q.log_var)

@@ -27,6 +27,14 @@ def roc(normal: np.ndarray, anomalous: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return false_alarm_rate, detection_rate
 
 
+def equal_error_rate(false_alarm_rate: np.ndarray, detection_rate: np.ndarray) -> float:
+    """Where a ROC curve (t,), in straight lines between its points, has as many false alarms as what is missed"""
+    above = false_alarm_rate - (1 - detection_rate)  # rises from -1 to 1
+    i = int(np.argmax(above >= 0))
+    t = -above[i - 1] / (above[i] - above[i - 1])
+    return float(false_alarm_rate[i - 1] + t * (false_alarm_rate[i] - false_alarm_rate[i - 1]))
+
+
 def ranking_metrics(normal: np.ndarray, anomalous: np.ndarray) -> dict[str, float]:
     """What depends on the order of the scores alone: auroc, average_precision, fpr95."""
     truth, scores = labelled(normal, anomalous)

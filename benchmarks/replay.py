@@ -4,8 +4,8 @@ Chapter 13 of a Korean textbook on deep learning (Academy.ALZZA, codes/chap13/au
 from NumPy's legacy generator with the seed 1234: two permutations of MNIST's 60,000 training images, the first of which
 only mlp_all sees; then, row after row, the weights N(0, 0.03^2) of encoder, decoder and head, the order of the examples
 of each epoch, and those that it prints. What is drawn does not depend on what is trained, so that each row can be
-replayed by itself. Its costs are means over the batches of an epoch, of the squared error of a pixel. In double
-precision, as the source computes.
+replayed by itself: a row's name, or several, after data.root. Its costs are means over the batches of an epoch, of the
+squared error of a pixel. In double precision, as the source computes.
 """
 
 import sys
@@ -33,14 +33,12 @@ class Row:
     decoder: list[int]
     head: list[int]  # hidden widths
     costs: dict[int, str]  # what the source prints of the autoencoder, by epoch
-    accuracy: str | None  # and of the test examples, which only a row with a classifier has
+    accuracy: str  # and of the test examples
     reports: int = 2  # how often it looks at validation examples, which draws
     frozen: bool = False
-    bits: bool = False  # a code of sigmoids, which it queries with three images after the tenth epoch
 
 
 COSTS = {2: "2556.567", 4: "2545.596", 6: "2542.326", 8: "2540.189", 10: "2538.084"}
-HASH_3 = {20: "4411.8", 30: "4281.3", 40: "4189.5", 50: "4118.1"}  # hash_2, trained on
 ROWS = [
     Row("mlp_all", [10], [], [], {}, "0.905", reports=5),
     Row("mlp_1p", [10], [], [], {}, "0.684", reports=5),
@@ -48,8 +46,6 @@ ROWS = [
     Row("auto_fix", [10], [784], [10], {}, "0.749", frozen=True),
     Row("auto_2", [64, 10], [64, 784], [10], {5: "2692.180", 10: "2646.832"}, "0.796"),
     Row("auto_3", [64, 1], [64, 784], [10], {5: "5323.163", 10: "5090.021"}, "0.187"),
-    Row("hash_1", [10], [784], [], {5: "4849.6", 10: "4684.8"}, None, bits=True),
-    Row("hash_2", [64, 10], [64, 784], [], {5: "4739.8", 10: "4657.0"} | HASH_3, None, bits=True),
 ]
 
 
@@ -91,34 +87,26 @@ def replayed(row: Row, random: np.random.RandomState, x: Tensor, y: Tensor, skip
     encoder = layers(random, [784, *row.encoder], last_is_linear=False)
     decoder = layers(random, [row.encoder[-1], *row.decoder], last_is_linear=False)
     head = layers(random, [row.encoder[-1], *row.head, 10], last_is_linear=True)
-    if row.bits:
-        encoder[-1] = nn.Sigmoid()
-    first = []
-    for epoch in range(max([EPOCHS, *row.costs]) if row.decoder else 0):
-        first.append(order(random, TRAIN))
-        if row.bits and epoch + 1 == EPOCHS:
-            random.randint(TRAIN, size=3)
+    first = [order(random, TRAIN) for _ in range(EPOCHS if row.decoder else 0)]
     second = []
-    for epoch in range(EPOCHS if row.accuracy else 0):
+    for epoch in range(EPOCHS):
         second.append(order(random, TRAIN if row.name == "mlp_all" else FEW))
         if (epoch + 1) % (EPOCHS // row.reports) == 0:
             order(random, VAL)
-    if row.accuracy:
-        order(random, VAL)  # of the examples that it shows
+    order(random, VAL)  # of the examples that it shows
     if skip:
         return []
     optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters(), *head.parameters()], 0.001)
     costs = trained(lambda batch: mse_loss(decoder(encoder(x[batch])), x[batch]), optimizer, first)
     lines = [
-        f"| {row.name} | cost of epoch {epoch} | {cost} | {costs[epoch - 1]:.{len(cost.partition('.')[2])}f} |"
-        for epoch, cost in row.costs.items()
+        f"| {row.name} | cost of epoch {epoch} | {cost} | {costs[epoch - 1]:.3f} |" for epoch, cost in row.costs.items()
     ]
     optimizer.zero_grad()
     encoder.requires_grad_(not row.frozen)
     trained(lambda batch: cross_entropy(head(encoder(x[batch])), y[batch]), optimizer, second)
     with torch.no_grad():
         right = (head(encoder(x[-TEST:])).argmax(1) == y[-TEST:]).double().mean()
-    return [*lines, f"| {row.name} | test accuracy | {row.accuracy} | {right:.3f} |"] if row.accuracy else lines
+    return [*lines, f"| {row.name} | test accuracy | {row.accuracy} | {right:.3f} |"]
 
 
 def main(root: str, names: list[str]) -> None:

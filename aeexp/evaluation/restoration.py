@@ -3,18 +3,26 @@
     squared_error, psnr                 of what the model makes of the corrupted image
     input_squared_error, input_psnr     of the corrupted image itself, the result of the identity
     gain                                psnr - input_psnr, dB
+    filter_psnr                         of the best of classical `filters` for images; the facts name it
+    pixelwise_psnr                      of a line for each number, fitted to corrupted training examples
 
 PSNR as in `reconstruction`, of the mean squared error over all test images, which is finite where a single image is
-left as it was. The same noise for every model: it is drawn from `seed`. Recordings are also written as sound files.
+left as it was. The same noise for every model: it is drawn from `seed`. The filter is chosen by the squared error of
+at most `examples` validation examples; the baselines are defined in aeexp.context.restorers. Recordings are also
+written as sound files.
 """
 
+from collections.abc import Callable, Mapping
 from math import log10, prod
 
 import torch
 from torch import Tensor, nn
 
 from aeexp.context.base import EvaluationContext, Result
+from aeexp.context.restorers import Filter, Pixelwise
 from aeexp.context.sounds import wav
+from aeexp.data.examples import BATCH, Examples
+from aeexp.errors import UserError
 from aeexp.plots.grid import Row, grid
 from aeexp.plots.palette import colour
 from aeexp.plots.style import GREY
@@ -24,39 +32,57 @@ SHOWN = 10
 
 
 class Restoration:
-    def __init__(self, corruption: nn.Module, seed: int) -> None:
-        self.corruption, self.seed = corruption, seed
+    def __init__(self, corruption: nn.Module, filters: Mapping[str, Filter], examples: int, seed: int) -> None:
+        if examples < 1:
+            raise UserError(f"restoration.examples={examples} choose the filter: take at least 1")
+        self.corruption, self.filters, self.examples, self.seed = corruption, filters, examples, seed
 
     def __call__(self, context: EvaluationContext) -> Result:
         data = context.data
-
-        def errors(batch: Batch) -> Tensor:
-            corrupted, restored = self._restored(context, batch.x)
-            return torch.stack([_error(restored, batch.x), _error(corrupted, batch.x)], dim=1)  # (B, 2)
-
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            error, own = context.map(errors, data.test).double().mean(0).tolist()
+            pixelwise = Pixelwise(self.corruption, data.train.batches(BATCH))
+            chosen = self._best_filter(context)
+            restorers: dict[str, Callable[[Tensor], Tensor]] = {"": context.model.reconstruct, "input": lambda x: x}
+            restorers |= {"pixelwise": pixelwise, **({"filter": chosen[1]} if chosen else {})}
+            errors = self._errors(context, data.test, restorers)
             torch.manual_seed(self.seed)
             # spread over the test part, which may be in the order of its classes
             truth = data.test[torch.linspace(0, len(data.test) - 1, min(SHOWN, len(data.test))).long()].x
             with torch.no_grad():
-                corrupted, restored = self._restored(context, truth)
+                corrupted = self.corruption(truth)
+                restored = context.model.reconstruct(corrupted)
         peak = data.scale**2 * prod(data.shape)
-        psnr, input_psnr = (10 * log10(peak / e) if e > 0 else float("inf") for e in (error, own))
-        metrics = {"squared_error": error, "psnr": psnr, "input_squared_error": own, "input_psnr": input_psnr}
-        gain = {"gain": psnr - input_psnr} if own > 0 else {}
+        psnr = {name: 10 * log10(peak / e) if e > 0 else float("inf") for name, e in errors.items()}
+        metrics = {"squared_error": errors[""], "input_squared_error": errors["input"]}
+        metrics |= {f"{name}_psnr".removeprefix("_"): value for name, value in psnr.items()}
+        gain = {"gain": psnr[""] - psnr["input"]} if errors["input"] > 0 else {}
         shown = {"input": corrupted, "output": restored, "truth": truth}
         inks = (GREY, colour(context.model_name), GREY)
         rows = [Row(name, x, ink=ink) for (name, x), ink in zip(shown.items(), inks, strict=True)]
         heard = {f"restorations-{name}": wav(x, data.scale, data.rate) for name, x in shown.items() if data.rate}
-        return Result({**metrics, **gain}, {"restorations": grid([rows], data.scale)}, heard)
+        facts = {"filter": chosen[0]} if chosen else {}
+        return Result({**metrics, **gain}, {"restorations": grid([rows], data.scale)}, heard, facts)
 
-    def _restored(self, context: EvaluationContext, x: Tensor) -> tuple[Tensor, Tensor]:
-        corrupted = self.corruption(x)
-        return corrupted, context.model.reconstruct(corrupted)
+    def _best_filter(self, context: EvaluationContext) -> tuple[str, Filter] | None:
+        """Its name too; None where there are none, or no images."""
+        val = context.data.val
+        if not self.filters or len(context.data.shape) != 3:
+            return None
+        some = Examples(val.x[: self.examples], val.y[: self.examples], val.factor)
+        errors = self._errors(context, some, self.filters)
+        name = min(errors, key=lambda name: errors[name])
+        return name, self.filters[name]
 
+    def _errors(
+        self, context: EvaluationContext, part: Examples, restorers: Mapping[str, Callable[[Tensor], Tensor]]
+    ) -> dict[str, float]:
+        """The mean squared error of each, of the same corrupted examples."""
 
-def _error(a: Tensor, b: Tensor) -> Tensor:
-    """(B,)"""
-    return (a - b).square().flatten(1).sum(1)
+        def measured(batch: Batch) -> Tensor:
+            corrupted = self.corruption(batch.x)
+            each = [(restore(corrupted) - batch.x).square().flatten(1).sum(1) for restore in restorers.values()]
+            return torch.stack(each, 1)
+
+        torch.manual_seed(self.seed)
+        return dict(zip(restorers, context.map(measured, part).double().mean(0).tolist(), strict=True))

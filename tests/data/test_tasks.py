@@ -9,7 +9,8 @@ from torch.nn.functional import avg_pool1d, avg_pool2d, interpolate
 from torchvision.transforms.functional import rgb_to_grayscale
 
 from aeexp.context.base import EvaluationContext
-from aeexp.corruptions import Blocks, Coarse, Gaussian, Gray, Uncorrupted, WhiteNoise
+from aeexp.context.restorers import GaussianBlur, Median
+from aeexp.corruptions import Blocks, Coarse, Gaussian, Gray, SaltAndPepper, Uncorrupted, WhiteNoise
 from aeexp.data.examples import Examples
 from aeexp.errors import UserError
 from aeexp.evaluation.restoration import Restoration
@@ -132,14 +133,14 @@ def context(function, scale=1.0):
 
 
 def test_a_model_that_does_nothing_gains_nothing():
-    metrics = Restoration(Blocks(0.5, 1, 0.0, 1.0), 0)(context(lambda x: x)).metrics
+    metrics = Restoration(Blocks(0.5, 1, 0.0, 1.0), {}, 100, 0)(context(lambda x: x)).metrics
     assert metrics["gain"] == 0
     assert metrics["squared_error"] == metrics["input_squared_error"] > 1
 
 
 @pytest.mark.parametrize("scale", [1.0, 255.0])
 def test_the_error_of_the_noise_is_its_variance(scale):
-    metrics = Restoration(Gaussian(0.05, scale, True), 0)(context(lambda x: x, scale)).metrics
+    metrics = Restoration(Gaussian(0.05, scale, True), {}, 100, 0)(context(lambda x: x, scale)).metrics
     assert metrics["input_squared_error"] == pytest.approx(192 * (0.05 * scale) ** 2, rel=0.05)
     assert metrics["input_psnr"] == pytest.approx(20 * torch.tensor(1 / 0.05).log10().item(), abs=0.2)
 
@@ -148,20 +149,44 @@ def test_an_oracle_is_perfect_and_a_constant_is_not():
     whole = context(None)
     truth = whole.data.test[torch.arange(120)].x
     whole.model.function = lambda x: truth[: len(x)]
-    metrics = Restoration(Gray(), 0)(whole).metrics
+    metrics = Restoration(Gray(), {}, 100, 0)(whole).metrics
     assert metrics["squared_error"] == 0 and metrics["psnr"] == float("inf") and metrics["input_squared_error"] > 0
-    assert Restoration(Gray(), 0)(context(torch.zeros_like)).metrics["gain"] < 0
+    assert Restoration(Gray(), {}, 100, 0)(context(torch.zeros_like)).metrics["gain"] < 0
 
 
 def test_the_noise_follows_its_own_seed_is_the_same_for_all_models_and_leaves_the_generator_alone():
     state = torch.get_rng_state()
-    one, two = (Restoration(Gaussian(0.3, 1.0, True), 0)(context(f)).metrics for f in (lambda x: x, torch.zeros_like))
-    other = Restoration(Gaussian(0.3, 1.0, True), 1)(context(lambda x: x)).metrics
+    one, two = (
+        Restoration(Gaussian(0.3, 1.0, True), {}, 100, 0)(context(f)).metrics for f in (lambda x: x, torch.zeros_like)
+    )
+    other = Restoration(Gaussian(0.3, 1.0, True), {}, 100, 1)(context(lambda x: x)).metrics
     assert one["input_squared_error"] == two["input_squared_error"] != other["input_squared_error"]
     assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_without_a_corruption_there_is_no_gain_to_tell():
-    result = Restoration(Uncorrupted(), 0)(context(lambda x: x))
+    result = Restoration(Uncorrupted(), {}, 100, 0)(context(lambda x: x))
     assert "gain" not in result.metrics and result.metrics["input_psnr"] == float("inf")
     assert set(result.figures) == {"restorations"}
+
+
+def test_the_filter_is_chosen_on_validation_images_and_named():
+    filters = {"median": Median(3), "blur": GaussianBlur(3.0), "nothing": Median(1)}
+    whole = context(lambda x: x)
+    smooth = torch.arange(8).expand(120, 3, 8, 8).mul(20).to(torch.uint8)
+    for part in (whole.data.val, whole.data.test):
+        part.x = smooth
+    result = Restoration(SaltAndPepper(0.1, 1.0), filters, 50, 0)(whole)
+    assert result.facts == {"filter": "median"}
+    assert result.metrics["filter_psnr"] > result.metrics["input_psnr"] + 5 == result.metrics["psnr"] + 5
+    assert Restoration(Uncorrupted(), filters, 50, 0)(context(lambda x: x)).facts == {"filter": "nothing"}
+
+
+def test_what_is_no_image_has_no_filter():
+    whole = context(lambda x: x)
+    whole.data.shape = (192,)
+    for part in (whole.data.train, whole.data.test):
+        part.x = part.x.flatten(1)
+    protocol = Restoration(Gaussian(0.1, 1.0, True), {"median": Median(3)}, 50, 0)
+    result = protocol(whole)
+    assert "filter_psnr" not in result.metrics and "pixelwise_psnr" in result.metrics and result.facts == {}

@@ -99,7 +99,7 @@ def test_a_sound_holds_the_examples_one_after_the_other_with_pauses_and_silence_
 
 def test_a_restoration_is_heard_where_the_data_are_sound_and_nowhere_else():
     asked = context(Oracle(gain=torch.zeros(PIXELS)), n=10)  # which says nothing
-    protocol = Restoration(WhiteNoise(5.0, 1.0, True), 0)
+    protocol = Restoration(WhiteNoise(5.0, 1.0, True), {}, 100, 0)
     assert protocol(asked).sounds == {}
     asked.data.rate = 8000
     sounds, truth = protocol(asked).sounds, asked.data.test.x
@@ -116,7 +116,7 @@ def test_what_can_be_heard_are_samples_and_not_pictures_of_them():
 
 def test_pictures_leave_the_settings_of_matplotlib_and_all_random_numbers_as_they_are():
     before = dict(matplotlib.rcParams), torch.get_rng_state().tolist(), np.random.get_state()[1].tolist()
-    for protocol in (Extremes(2), Scatter(20, 5.0, 0), Restoration(WhiteNoise(5.0, 1.0, True), 0)):
+    for protocol in (Extremes(2), Scatter(20, 5.0, 0), Restoration(WhiteNoise(5.0, 1.0, True), {}, 100, 0)):
         protocol(context(Oracle()))
     assert (dict(matplotlib.rcParams), torch.get_rng_state().tolist(), np.random.get_state()[1].tolist()) == before
 

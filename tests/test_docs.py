@@ -29,6 +29,7 @@ QUICK = {  # what makes a command fast: added to the commands that have these wo
     "table=code_size": ["model=pca,vae", "bottleneck=2,10", "seed=0"],
     "model=vq_prior": ["trainer.max_epochs=2"],
     "m1_m2": ["trainer.max_epochs=2"],
+    "model=latent_flow": ["trainer.max_epochs=2"],
     "sweeper=optuna": ["hydra.sweeper.n_trials=2"],
     "evaluation=[all]": ["evaluation.likelihood.samples=20"],
 }

@@ -22,6 +22,7 @@ from torch import Tensor
 from aeexp.errors import UserError
 from aeexp.models.base import Autoencoder, Components
 from aeexp.networks.unet import UNet
+from aeexp.networks.velocity import time_features
 from aeexp.priors import NoPrior
 from aeexp.types import Batch, Code, Loss
 
@@ -81,9 +82,7 @@ class Diffusion(Autoencoder):
 
     def predicted(self, x_t: Tensor, t: Tensor, z: Tensor) -> Tensor:
         """eps_theta(x_t, t, z): (B, *shape), (B,), (B, *positions, D) -> (B, *shape)"""
-        rates = torch.exp(torch.arange(FEATURES // 2, device=t.device) * (-9.2 / (FEATURES // 2)))  # to 1e-4
-        angles = t[:, None] * rates  # (B, FEATURES / 2): Vaswani et al. (2017), section 3.5
-        return self.eps_theta(x_t, torch.cat([z.flatten(1), angles.sin(), angles.cos()], dim=1))
+        return self.eps_theta(x_t, torch.cat([z.flatten(1), time_features(t, FEATURES)], dim=1))
 
     def _abar(self, t: Tensor) -> Tensor:
         return self.abar[t].view(-1, 1, 1, 1)

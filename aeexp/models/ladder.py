@@ -26,11 +26,9 @@ from torch.nn.functional import cross_entropy
 
 from aeexp.errors import NotApplicable, UserError
 from aeexp.models.base import Autoencoder, Components
+from aeexp.networks.moments import Moments
 from aeexp.priors import NoPrior
 from aeexp.types import Batch, Code, Loss
-
-KEPT = 0.1  # of a batch's moments in the running ones
-EPSILON = 1e-5  # joins a variance, as in torch.nn.BatchNorm1d
 
 
 class Ladder(Autoencoder):
@@ -118,25 +116,6 @@ class Climbed(NamedTuple):
     means: list[Tensor]
     deviations: list[Tensor]
     logits: Tensor  # (B, classes)
-
-
-class Moments(nn.Module):
-    """The mean and deviation (m,) of each unit of a batch (B, m); in eval mode, running ones of those `noted`."""
-
-    mean: Tensor
-    variance: Tensor
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(width))
-        self.register_buffer("variance", torch.ones(width))
-
-    def forward(self, a: Tensor, noted: bool = True) -> tuple[Tensor, Tensor]:
-        mean, variance = (a.mean(0), a.var(0, correction=0)) if self.training else (self.mean, self.variance)
-        if self.training and noted:
-            self.mean.lerp_(mean.detach(), KEPT)
-            self.variance.lerp_(variance.detach(), KEPT)
-        return mean, (variance + EPSILON).sqrt()
 
 
 class Denoiser(nn.Module):

@@ -13,6 +13,7 @@ that move. In eval mode the objective is always J: with a uniform prior it would
 `prior_per_position` is -log p(k) / P, in nats.
 """
 
+from abc import abstractmethod
 from collections.abc import Callable
 from math import prod
 
@@ -27,19 +28,10 @@ from aeexp.priors import Prior
 from aeexp.types import Batch, EpochStatistic, Loss
 
 
-class VQPrior(Factored):
-    stages = ("autoencoder", "prior")
+class SecondStage(Factored):
+    """An autoencoder and a prior that is trained on its codes."""
 
-    def __init__(self, components: Components, transformer: Callable[..., nn.Module]) -> None:
-        super().__init__(components)
-        if self.code.codebook_size is None:
-            raise UserError(
-                f"model=vq_prior has a prior over the symbols of a codebook, but the code {type(self.code).__name__} "
-                "has none: choose code=vq, code=fsq or code=lfq, or model=vae"
-            )
-        prior = Autoregressive(self.code, (*self.encoder.positions, components.dim), transformer)
-        prior.apply(components.initialization)
-        self.prior, self.length = prior, prior.length
+    stages = ("autoencoder", "prior")
 
     def loss(self, batch: Batch) -> Loss:
         stage = self.stage if self.training else 0
@@ -49,17 +41,41 @@ class VQPrior(Factored):
             recon, code = self.reconstruction_nll(batch.x)
             terms, stats = {"recon": recon, **code.terms}, {**code.stats}
         if stage != 1:
-            terms["prior"] = self._surprise(batch.x)
-            stats["prior_per_position"] = terms["prior"] / self.length
+            terms["prior"] = self.surprise(self._constant(batch.x))
         return Loss(terms, stats)
 
-    def _surprise(self, x: Tensor) -> Tensor:
-        """-log p(k) of the indices that the autoencoder, as a constant, gives to x: (B,)"""
+    @abstractmethod
+    def surprise(self, z: Tensor) -> Tensor:
+        """What the prior minimises of codes (B, *positions, D): (B,)"""
+
+    def _constant(self, x: Tensor) -> Tensor:
+        """The codes that the autoencoder gives to x, (B, *positions, D)"""
         training = self.code.training
         self.code.eval()  # a codebook does not learn from the batches of the prior
         with torch.no_grad():
             z = self.code(self.encoder(x)).mean
         self.code.train(training)
+        return z
+
+
+class VQPrior(SecondStage):
+    def __init__(self, components: Components, transformer: Callable[..., nn.Module]) -> None:
+        super().__init__(components)
+        if self.code.codebook_size is None:
+            raise UserError(
+                f"model=vq_prior has a prior over the symbols of a codebook, but the code {type(self.code).__name__} "
+                "has none: choose code=vq, code=fsq or code=lfq, or model=latent_flow"
+            )
+        prior = Autoregressive(self.code, (*self.encoder.positions, components.dim), transformer)
+        prior.apply(components.initialization)
+        self.prior, self.length = prior, prior.length
+
+    def loss(self, batch: Batch) -> Loss:
+        loss = super().loss(batch)
+        prior = loss.terms.get("prior")
+        return loss if prior is None else Loss(loss.terms, {**loss.stats, "prior_per_position": prior / self.length})
+
+    def surprise(self, z: Tensor) -> Tensor:
         return -self.prior.log_prob(z)
 
 

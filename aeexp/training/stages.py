@@ -14,6 +14,6 @@ def staged(module: pl.LightningModule, schedule: str) -> Autoencoder:
     if not model.stages:
         raise UserError(
             f"schedule={schedule} trains the stages of a model one after the other, but the model "
-            f"{type(model).__name__} has none: choose schedule=default, model=stacked or model=vq_prior"
+            f"{type(model).__name__} has none: choose schedule=default, model=stacked, model=vq_prior or latent_flow"
         )
     return model

@@ -1,0 +1,31 @@
+"""Running moments of units, as batch normalization keeps them. Ioffe and Szegedy (2015), section 3.1."""
+
+import torch
+from torch import Tensor, nn
+
+KEPT = 0.1  # of a batch's moments in the running ones
+EPSILON = 1e-5  # joins a variance, as in torch.nn.BatchNorm1d
+
+
+class Moments(nn.Module):
+    """The mean and deviation (m,) of each unit of a batch (B, m); in eval mode, running ones of those `noted`."""
+
+    mean: Tensor
+    variance: Tensor
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(width))
+        self.register_buffer("variance", torch.ones(width))
+
+    def forward(self, a: Tensor, noted: bool = True) -> tuple[Tensor, Tensor]:
+        mean, variance = (a.mean(0), a.var(0, correction=0)) if self.training else (self.mean, self.variance)
+        if self.training and noted:
+            self.mean.lerp_(mean.detach(), KEPT)
+            self.variance.lerp_(variance.detach(), KEPT)
+        return mean, (variance + EPSILON).sqrt()
+
+    @property
+    def running(self) -> tuple[Tensor, Tensor]:
+        """The running mean and deviation, (m,) each"""
+        return self.mean, (self.variance + EPSILON).sqrt()

@@ -18,12 +18,13 @@ from collections.abc import Callable
 from math import prod
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from aeexp.codes.base import Bottleneck
 from aeexp.errors import UserError
 from aeexp.models.base import Components, Factored
+from aeexp.networks.transformer import Causal, Past
 from aeexp.priors import Prior
 from aeexp.types import Batch, EpochStatistic, Loss
 
@@ -59,7 +60,7 @@ class SecondStage(Factored):
 
 
 class VQPrior(SecondStage):
-    def __init__(self, components: Components, transformer: Callable[..., nn.Module]) -> None:
+    def __init__(self, components: Components, transformer: Callable[..., Causal]) -> None:
         super().__init__(components)
         if self.code.codebook_size is None:
             raise UserError(
@@ -82,7 +83,7 @@ class VQPrior(SecondStage):
 class Autoregressive(Prior):
     """p(k) over the symbols of codes (*positions, D) in a row; log_prob reads a code as the entries nearest to it."""
 
-    def __init__(self, code: Bottleneck, shape: tuple[int, ...], transformer: Callable[..., nn.Module]) -> None:
+    def __init__(self, code: Bottleneck, shape: tuple[int, ...], transformer: Callable[..., Causal]) -> None:
         super().__init__()
         self.indices, self.entries = code.symbols, code.entries  # the codebook stays the code's own
         self.shape, self.length = shape, prod(shape[:-1]) * code.per_position
@@ -90,11 +91,11 @@ class Autoregressive(Prior):
 
     @torch.no_grad()
     def sample(self, n: int) -> Tensor:
-        k = torch.empty(n, 0, dtype=torch.int64, device=next(self.parameters()).device)
+        k, past = list[Tensor](), list[Past]()
         for _ in range(self.length):
-            p = self.logits(k)[:, -1].softmax(1)  # (n, K)
-            k = torch.cat([k, p.multinomial(1)], dim=1)
-        return self.entries(k).unflatten(1, self.shape)
+            logits = self.logits.following(k[-1] if k else None, past).expand(n, -1)
+            k.append(logits.softmax(1).multinomial(1)[:, 0])
+        return self.entries(torch.stack(k, 1)).unflatten(1, self.shape)
 
     def log_prob(self, z: Tensor) -> Tensor:
         k = self.indices(z)  # (B, P)

@@ -1,9 +1,14 @@
 """A causal transformer over symbols. Vaswani et al. (2017), Attention is all you need; Radford et al. (2018), GPT."""
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import gelu, linear, scaled_dot_product_attention
 
 from aeexp.errors import UserError
+
+Past = tuple[Tensor, Tensor]  # keys and values of a block, (B, heads, n, width / heads) each
 
 
 class Causal(nn.Module):
@@ -38,3 +43,31 @@ class Causal(nn.Module):
         for block in self.blocks:
             h = block(h, src_mask=later)
         return self.head(h)
+
+    def following(self, k: Tensor | None, past: list[Past]) -> Tensor:
+        """Logits (B, K) of the symbol after k (B,), or of the first, (1, K), where it is None.
+
+        `past`, empty at first, keeps the keys and values of what came before, so that each place is computed once.
+        """
+        place = past[0][0].shape[2] if past else 0
+        h = (self.start if k is None else self.embedding(k)) + self.places[place]
+        h = h.view(-1, 1, h.shape[-1])  # (B, 1, width)
+        for i, block in enumerate(self.blocks):
+            h, seen = _after(cast(nn.TransformerEncoderLayer, block), h, past[i] if place else None)
+            past[i : i + 1] = [seen]
+        return self.head(h)[:, 0]
+
+
+def _after(block: nn.TransformerEncoderLayer, h: Tensor, past: Past | None) -> tuple[Tensor, Past]:
+    """What a block of torch makes of one more place (B, 1, width) after those of `past`, and what to keep of both."""
+    attention = block.self_attn
+    queries_keys_values = linear(block.norm1(h), attention.in_proj_weight, attention.in_proj_bias).chunk(3, dim=2)
+    query, key, value = (each.unflatten(2, (attention.num_heads, -1)).transpose(1, 2) for each in queries_keys_values)
+    if past:
+        key, value = (
+            torch.cat([before.expand(len(h), -1, -1, -1), each], 2)
+            for before, each in zip(past, (key, value), strict=True)
+        )
+    read = scaled_dot_product_attention(query, key, value)  # (B, heads, 1, width / heads)
+    h = h + attention.out_proj(read.transpose(1, 2).flatten(2))
+    return h + block.linear2(gelu(block.linear1(block.norm2(h)))), (key, value)

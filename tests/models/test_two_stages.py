@@ -108,6 +108,15 @@ def test_no_place_sees_itself_or_a_later_one_and_each_sees_all_before_it():
         assert moved.tolist() == [other > place for other in range(P)]
 
 
+def test_one_place_after_the_other_says_what_the_whole_sequence_says():
+    logits, k = model().prior.logits, every_sequence(P)
+    past = []
+    each = [logits.following(None, past).expand(len(k), -1)]
+    each += [logits.following(k[:, place], past) for place in range(P - 1)]
+    same(torch.stack(each, 1), logits(k[:, :-1]))
+    assert [keys.shape[2] for keys, _ in past] == [P] * 2  # of each block
+
+
 def test_samples_are_as_frequent_as_the_prior_says():
     made, n = model(positions=2), 40_000
     k = made.code.symbols(made.prior.sample(n))

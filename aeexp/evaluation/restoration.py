@@ -57,9 +57,9 @@ class Restoration:
         metrics = {"squared_error": errors[""], "input_squared_error": errors["input"]}
         metrics |= {f"{name}_psnr".removeprefix("_"): value for name, value in psnr.items()}
         gain = {"gain": psnr[""] - psnr["input"]} if errors["input"] > 0 else {}
-        shown = {"input": corrupted, "output": restored, "truth": truth}
-        inks = (GREY, colour(context.model_name), GREY)
-        rows = [Row(name, x, ink=ink) for (name, x), ink in zip(shown.items(), inks, strict=True)]
+        filtered = {chosen[0].replace("_", " "): chosen[1](corrupted)} if chosen else {}
+        shown = {"input": corrupted, **filtered, "output": restored, "truth": truth}
+        rows = [Row(name, x, ink=colour(context.model_name) if name == "output" else GREY) for name, x in shown.items()]
         heard = {f"restorations-{name}": wav(x, data.scale, data.rate) for name, x in shown.items() if data.rate}
         facts = {"filter": chosen[0]} if chosen else {}
         return Result({**metrics, **gain}, {"restorations": grid([rows], data.scale)}, heard, facts)

@@ -5,11 +5,13 @@
     u_l = N(V_l+1 z^_l+1),    z^_l = g(z~_l, u_l),    u_L = N(h~_L)                 denoised, from the top
     J = -log q(y | x~) + sum_l lambda_l / m_l ||z_l - N_l(z^_l)||^2
 
-N normalises a unit over the batch, N_l by the mean and deviation of the clean z_l; m_l is the width of layer l; the top
-layer has a unit for each class, and s is the softmax there. g, for each unit, is linear in z~ with coefficients that
-are functions of u (their eq. 2): g = (z~ - mu(u)) v(u) + mu(u), both a_1 sigmoid(a_2 u + a_3) + a_4 u + a_5. The noise
-of x is the corruption's. `costs` are lambda_0 to lambda_L; the last one given holds for those above it. The first term
-is a mean over the labelled examples of a batch: where few are, data.labelled puts some into each.
+N normalises a unit over the batch, N_l by the mean and deviation of the clean z_l; where at least a quarter of a batch
+has no label, over that part alone, because the labelled examples recur, and test examples are like the others. m_l is
+the width of layer l; the top layer has a unit for each class, and s is the softmax there. g, for each unit, is linear
+in z~ with coefficients that are functions of u (their eq. 2): g = (z~ - mu(u)) v(u) + mu(u), both a_1 sigmoid(a_2 u +
+a_3) + a_4 u + a_5. The noise of x is the corruption's. `costs` are lambda_0 to lambda_L; the last one given holds for
+those above it. The first term is a mean over the labelled examples of a batch: where few are, data.labelled puts some
+into each.
 
 The code is h of the last hidden layer, `bottleneck.dim` units. No code alone has a decoding, because z^_l reads every
 layer of the encoder; `reconstruct` is z^_0 of what is not corrupted.
@@ -58,7 +60,8 @@ class Ladder(Autoencoder):
 
     def loss(self, batch: Batch) -> Loss:
         x = batch.x.flatten(1)
-        clean, noisy = self._climb(x), self._climb(self.corruption(batch.x).flatten(1), self.std)
+        w = counted(batch.y).to(x)
+        clean, noisy = self._climb(x, w), self._climb(self.corruption(batch.x).flatten(1), w, self.std)
         normalised = [
             (found - mean) / deviation
             for found, mean, deviation in zip(self._descend(noisy), clean.means, clean.deviations, strict=True)
@@ -71,10 +74,10 @@ class Ladder(Autoencoder):
         return Loss({"recon": recon, "layers": torch.stack(above).sum(0), "classifier": classifier})
 
     def class_probabilities(self, x: Tensor) -> Tensor:
-        return self._climb(x.flatten(1)).logits.softmax(1)
+        return self._clean(x).logits.softmax(1)
 
     def encode(self, x: Tensor, y: Tensor | None = None) -> Code:
-        code = (self._climb(x.flatten(1)).z[-2] + self.shifts[-2]).relu()
+        code = (self._clean(x).z[-2] + self.shifts[-2]).relu()
         return Code(code, code)
 
     def decode(self, z: Tensor, y: Tensor | None = None) -> NoReturn:
@@ -84,19 +87,23 @@ class Ladder(Autoencoder):
         )
 
     def reconstruct(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        return self._descend(self._climb(x.flatten(1)))[0].unflatten(1, self.shape)
+        return self._descend(self._clean(x))[0].unflatten(1, self.shape)
 
-    def _climb(self, x: Tensor, std: float = 0.0) -> "Climbed":
-        """The encoder's path from x (B, N) up; with the noise std, the layers' running moments do not see it."""
+    def _clean(self, x: Tensor) -> "Climbed":
+        return self._climb(x.flatten(1), x.new_ones(x.shape[0]))
+
+    def _climb(self, x: Tensor, w: Tensor, std: float = 0.0) -> "Climbed":
+        """The encoder's path from x (B, N) up, normalised by moments of the examples that w (B,) counts; with the noise
+        std, the layers' running moments do not see it."""
         h, z, means, deviations = x, [x], [x.new_zeros(1)], [x.new_ones(1)]
         for up, moments, shift in zip(self.up, self.moments, self.shifts, strict=True):
             a = up(h)
-            mean, deviation = moments(a, noted=not std)
+            mean, deviation = moments(a, w, noted=not std)
             means.append(mean)
             deviations.append(deviation)
             z.append((a - mean) / deviation + std * torch.randn_like(a))
             h = (z[-1] + shift).relu()
-        return Climbed(z, means, deviations, self.gain * (z[-1] + self.shifts[-1]))
+        return Climbed(w, z, means, deviations, self.gain * (z[-1] + self.shifts[-1]))
 
     def _descend(self, climbed: "Climbed") -> list[Tensor]:
         """z^_0 to z^_L of a path up, whatever the layers' scales are"""
@@ -104,14 +111,21 @@ class Ladder(Autoencoder):
         for z, denoiser, down in zip(
             reversed(climbed.z), reversed(self.denoisers), [*reversed(self.down), None], strict=True
         ):
-            found.append(denoiser(z, signal))
+            found.append(denoiser(z, signal, climbed.w))
             signal = down(found[-1]) if down else signal
         return found[::-1]
+
+
+def counted(y: Tensor) -> Tensor:
+    """Which examples moments are of, (B,) bool: those without a label, where these are at least a quarter, or all."""
+    unlabelled = y < 0
+    return unlabelled | (4 * unlabelled.sum() < y.shape[0])
 
 
 class Climbed(NamedTuple):
     """A path up the encoder: of each layer from x on, z (B, m), and the mean and deviation before N, (m,) or (1,)."""
 
+    w: Tensor  # which examples the moments are of, (B,)
     z: list[Tensor]
     means: list[Tensor]
     deviations: list[Tensor]
@@ -126,8 +140,8 @@ class Denoiser(nn.Module):
         self.moments = Moments(width)
         self.mu, self.v = Curve(width, 0.0), Curve(width, 1.0)
 
-    def forward(self, z: Tensor, signal: Tensor) -> Tensor:
-        mean, deviation = self.moments(signal)
+    def forward(self, z: Tensor, signal: Tensor, w: Tensor) -> Tensor:
+        mean, deviation = self.moments(signal, w)
         u = (signal - mean) / deviation
         mu = self.mu(u)
         return (z - mu) * self.v(u) + mu

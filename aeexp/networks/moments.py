@@ -8,7 +8,8 @@ EPSILON = 1e-5  # joins a variance, as in torch.nn.BatchNorm1d
 
 
 class Moments(nn.Module):
-    """The mean and deviation (m,) of each unit of a batch (B, m); in eval mode, running ones of those `noted`."""
+    """The mean and deviation (m,) of each unit of a batch (B, m), its examples weighted by w (B,); in eval mode, those
+    that run on over the batches that were `noted`."""
 
     mean: Tensor
     variance: Tensor
@@ -18,12 +19,16 @@ class Moments(nn.Module):
         self.register_buffer("mean", torch.zeros(width))
         self.register_buffer("variance", torch.ones(width))
 
-    def forward(self, a: Tensor, noted: bool = True) -> tuple[Tensor, Tensor]:
-        mean, variance = (a.mean(0), a.var(0, correction=0)) if self.training else (self.mean, self.variance)
+    def forward(self, a: Tensor, w: Tensor, noted: bool = True) -> tuple[Tensor, Tensor]:
+        mean, variance = self._of(a, w / w.sum()) if self.training else (self.mean, self.variance)
         if self.training and noted:
             self.mean.lerp_(mean.detach(), KEPT)
             self.variance.lerp_(variance.detach(), KEPT)
         return mean, (variance + EPSILON).sqrt()
+
+    def _of(self, a: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
+        mean = share @ a
+        return mean, share @ (a - mean).square()
 
     @property
     def running(self) -> tuple[Tensor, Tensor]:

@@ -27,6 +27,7 @@ from aeexp.types import Batch, Code, Loss
 
 class Completion(Factored):
     hidden: Tensor  # which numbers of an example are, (*shape) bool
+    places: Tensor  # of these in an example that is flat, (n,) int64
 
     def __init__(self, components: Components) -> None:
         super().__init__(components)
@@ -38,6 +39,7 @@ class Completion(Factored):
             )
         self.seen, self.corruption = components.corruption, Uncorrupted()
         self.register_buffer("hidden", hidden, persistent=False)
+        self.register_buffer("places", hidden.flatten().nonzero()[:, 0], persistent=False)
 
     def loss(self, batch: Batch) -> Loss:
         code, switches = self.encode_with_switches(batch.x)
@@ -52,10 +54,10 @@ class Completion(Factored):
 
     def nll(self, theta: Tensor, x: Tensor) -> Tensor:
         """Of what is hidden, (B,)"""
-        return self.likelihood.nll(theta[:, self.hidden], x[:, self.hidden])
+        return self.likelihood.nll(*(each.flatten(1).index_select(1, self.places) for each in (theta, x)))
 
     def log_likelihood(self, x: Tensor, z: Tensor, y: Tensor | None = None) -> Tensor:
-        return -self.nll(self.decoder(z), x) - self.likelihood.left_out(int(self.hidden.sum()))
+        return -self.nll(self.decoder(z), x) - self.likelihood.left_out(len(self.places))
 
 
 class CompletionVAE(Completion):

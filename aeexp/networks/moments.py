@@ -22,8 +22,8 @@ class Moments(nn.Module):
     def forward(self, a: Tensor, w: Tensor, noted: bool = True) -> tuple[Tensor, Tensor]:
         mean, variance = self._of(a, w / w.sum()) if self.training else (self.mean, self.variance)
         if self.training and noted:
-            self.mean.lerp_(mean.detach(), KEPT)
-            self.variance.lerp_(variance.detach(), KEPT)
+            for running, of_batch in ((self.mean, mean), (self.variance, variance)):
+                running.mul_(1 - KEPT).add_(KEPT * of_batch.detach())
         return mean, (variance + EPSILON).sqrt()
 
     def _of(self, a: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:

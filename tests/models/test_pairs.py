@@ -54,6 +54,9 @@ def one_step(config, shape):
     return True
 
 
+ONE_CORRUPTION = {"completion", "completion_vae"}  # whose task it is, so that they refuse all others
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 def test_every_pair_trains_or_is_refused_in_one_sentence(model):
@@ -64,4 +67,4 @@ def test_every_pair_trains_or_is_refused_in_one_sentence(model):
         assert taken or what != "mnist", "every model takes MNIST"
     print(f"{model}: {found[True]} train, {found[False]} are refused")
     assert found.total() == len(SHAPES) + 2 * len(options("corruption")) + 1
-    assert found[True] > found[False]
+    assert found[True] > (5 if model in ONE_CORRUPTION else found[False])

@@ -6,16 +6,19 @@ from functools import cached_property
 from typing import NamedTuple
 
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
 
 class Batch(NamedTuple):
     x: Tensor  # (B, *shape), in [0, data.scale]
     y: Tensor  # (B,) int64; -1 where unlabelled
 
-    def over_labelled(self, each: Tensor) -> Tensor:
-        """(B,), whose mean over the batch is that of `each` (B,) over the labelled examples; 0 where there are none."""
-        known = self.y >= 0
-        return each * known * (self.y.shape[0] / known.sum().clamp_min(1))
+    def label_nll(self, logits: Tensor) -> Tensor:
+        """-log q(y | x) of logits (B, classes), 0 where there is no label: (B,), whose mean over the batch is that over
+        the labelled examples."""
+        labelled = (self.y >= 0).sum().clamp_min(1)
+        nll = cross_entropy(logits, self.y, ignore_index=-1, reduction="none")
+        return nll * (self.y.shape[0] / labelled)
 
 
 @dataclass(frozen=True)

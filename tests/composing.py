@@ -47,6 +47,15 @@ def made(*words, **parts):
     return task, data
 
 
+def fit(model, batches):
+    """One step of Adam for each batch."""
+    optimizer = torch.optim.Adam(model.train().parameters(), 0.003)
+    for batch in batches:
+        optimizer.zero_grad()
+        model.loss(batch).total.backward()
+        optimizer.step()
+
+
 def assert_one_sentence(refusal):
     text = str(refusal)
     assert "choose" in text and "\n" not in text and ". " not in text

@@ -1,10 +1,10 @@
 """Restoration without a network: classical filters, and a line for each pixel. What a model has to beat.
 
-    Median       the median of the size x size pixels around each
-    GaussianBlur    their mean, weighted by a Gaussian of a standard deviation of `std` pixels
-    Bicubic      means over `factor` x `factor` pixels, interpolated by cubic polynomials (Keys 1981): super-resolution
-    Pixelwise    x^_i = a_i x~_i + b_i, least squares for each number i over corrupted training examples: the mean image
-                 where x~_i is always hidden, the mean colour of what is gray, and what shrinking does against noise
+    Median        the median of the `size` x `size` pixels around each
+    GaussianBlur  their mean, weighted by a Gaussian of a standard deviation of `std` pixels
+    Bicubic       means over `factor` x `factor` pixels, interpolated by cubic polynomials (Keys 1981): super-resolution
+    Pixelwise     x^_i = a_i x~_i + b_i, least squares for each number i over corrupted training examples: the mean
+                  image where x~_i is always hidden, the mean colour of what is gray, and shrinking against noise
 
 Filters are of images (B, C, H, W), and give the same shape; beyond an edge the pixels on it are repeated.
 """

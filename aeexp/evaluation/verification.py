@@ -18,10 +18,12 @@ for recognition; model=pixels compares the images themselves.
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from aeexp.context.base import EvaluationContext, Result, refuse_without_labels
 from aeexp.errors import NotApplicable, UserError
 from aeexp.metrics.detection import auroc, equal_error_rate, exceedance_rate, roc
+from aeexp.metrics.neighbours import Neighbours
 from aeexp.plots.detection import roc_curves
 
 
@@ -40,10 +42,10 @@ class Verification:
         refuse_without_labels(data.train, data.test)
         codes = context.codes(data.train).double()
         mean = codes.mean(0)
-        train = _directions(codes - mean)
+        train = normalize(codes - mean, dim=1)
         drawn = torch.randperm(len(data.test), generator=torch.Generator().manual_seed(self.seed))
         drawn = drawn[data.test.y[drawn] >= 0][: self.examples]
-        test, y = _directions(context.codes(data.test)[drawn].double() - mean), data.test.y[drawn]
+        test, y = normalize(context.codes(data.test)[drawn].double() - mean, dim=1), data.test.y[drawn]
         unseen = ~data.class_filter.normal(y)
         groups = {"": torch.ones_like(unseen), **({"_unseen": unseen} if unseen.any() else {})}
         metrics, curves = dict[str, float](), {}
@@ -66,13 +68,10 @@ class Verification:
         asked = torch.isin(y, train_y[known])
         if not asked.any():
             return {}
-        nearest = (test[asked] @ train[known].T).argmax(1)
+        nearest = Neighbours(train[known].float()).nearest(test[asked].float(), 1)[
+            :, 0
+        ]  # of length 1, the nearest is the most alike
         return {"rank_1": (train_y[known][nearest] == y[asked]).double().mean().item()}
-
-
-def _directions(codes: Tensor) -> Tensor:
-    """Of length 1, but a code without a direction, which is like no other"""
-    return codes / codes.norm(dim=1, keepdim=True).clamp_min(torch.finfo(codes.dtype).tiny)
 
 
 def _pairs(codes: Tensor, y: Tensor) -> tuple[np.ndarray, np.ndarray]:

@@ -24,7 +24,6 @@ from typing import NamedTuple, NoReturn
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from aeexp.errors import NotApplicable, UserError
 from aeexp.models.base import Autoencoder, Components
@@ -69,8 +68,7 @@ class Ladder(Autoencoder):
         recon, *above = [
             cost * (z - found).square().sum(1) for cost, z, found in zip(self.costs, clean.z, normalised, strict=True)
         ]
-        wrong = cross_entropy(noisy.logits, batch.y.clamp_min(0), reduction="none")
-        classifier = batch.over_labelled(wrong)
+        classifier = batch.label_nll(noisy.logits)
         return Loss({"recon": recon, "layers": torch.stack(above).sum(0), "classifier": classifier})
 
     def class_probabilities(self, x: Tensor) -> Tensor:

@@ -26,6 +26,7 @@ from aeexp.models.vq_prior import SecondStage
 from aeexp.networks.moments import Moments
 from aeexp.networks.velocity import Velocity
 from aeexp.priors import Prior
+from aeexp.types import Batch
 
 
 class LatentFlow(SecondStage):
@@ -42,8 +43,8 @@ class LatentFlow(SecondStage):
     def posterior(self, x: Tensor, y: Tensor | None = None) -> Posterior:
         raise NotApplicable("the density of a rectified flow takes many steps for each sample: choose model=vae")
 
-    def surprise(self, z: Tensor) -> Tensor:
-        return cast(RectifiedFlow, self.prior).mismatch(z)
+    def second(self, batch: Batch) -> dict[str, Tensor]:
+        return {"prior": cast(RectifiedFlow, self.prior).mismatch(self.constant(batch.x))}
 
 
 class RectifiedFlow(Prior):

@@ -20,11 +20,11 @@ from aeexp.errors import NotApplicable
 from aeexp.likelihoods import Gaussian
 from aeexp.models.base import NO_DENSITY, Components
 from aeexp.models.m2 import M2
-from aeexp.models.regularized import Regularized
-from aeexp.types import Batch, Code, Loss
+from aeexp.models.vq_prior import SecondStage
+from aeexp.types import Batch, Code
 
 
-class M1M2(Regularized):
+class M1M2(SecondStage):
     """What it is by itself is M1."""
 
     stages = ("m1", "m2")
@@ -35,15 +35,10 @@ class M1M2(Regularized):
         shape = (components.dim,)
         self.m2 = M2(replace(components, shape=shape, likelihood=Gaussian(), corruption=Uncorrupted()), classes, alpha)
 
-    def loss(self, batch: Batch) -> Loss:
-        stage = self.stage if self.training else 0
-        first = Loss({}) if stage == 2 else super().loss(batch)
-        if stage == 1:
-            return first
+    def second(self, batch: Batch) -> dict[str, Tensor]:
         with torch.no_grad():
             z_1 = super().encode(self.corruption(batch.x)).z
-        second = {f"m2_{name}": term for name, term in self.m2.loss(Batch(z_1, batch.y)).terms.items()}
-        return Loss({**first.terms, **second}, first.stats)
+        return {f"m2_{name}": term for name, term in self.m2.loss(Batch(z_1, batch.y)).terms.items()}
 
     def class_probabilities(self, x: Tensor) -> Tensor:
         return self.m2.class_probabilities(super().encode(x).mean)

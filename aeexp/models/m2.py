@@ -15,7 +15,7 @@ from math import log, prod
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, one_hot
+from torch.nn.functional import one_hot
 
 from aeexp.codes.base import Posterior
 from aeexp.errors import UserError
@@ -47,12 +47,11 @@ class M2(Conditional):
         recon = self.likelihood.nll(theta, self._times(batch.x)).view_as(q)
         kl = code.terms["kl"].view_as(q)
         entropy = torch.where(known, 0.0, -(q * logits.log_softmax(1)).sum(1))
-        wrong = cross_entropy(logits, batch.y.clamp_min(0), reduction="none")  # -log q(y | x)
         terms = {
             "recon": (weights * recon).sum(1),
             "kl": (weights * kl).sum(1),
             "label": log(self.classes) - entropy,
-            "classifier": self.alpha * batch.over_labelled(wrong),
+            "classifier": self.alpha * batch.label_nll(logits),
         }
         return Loss(terms)
 

@@ -23,33 +23,28 @@ from torch.nn.functional import cross_entropy
 
 from aeexp.codes.base import Bottleneck
 from aeexp.errors import UserError
-from aeexp.models.base import Components, Factored
+from aeexp.models.base import Components
+from aeexp.models.regularized import Regularized
 from aeexp.networks.transformer import Causal, Past
 from aeexp.priors import Prior
-from aeexp.types import Batch, EpochStatistic, Loss
+from aeexp.types import Batch, Loss
 
 
-class SecondStage(Factored):
-    """An autoencoder and a prior that is trained on its codes."""
+class SecondStage(Regularized):
+    """An autoencoder, and what is trained on its codes."""
 
     stages = ("autoencoder", "prior")
 
     def loss(self, batch: Batch) -> Loss:
         stage = self.stage if self.training else 0
-        terms: dict[str, Tensor] = {}
-        stats: dict[str, Tensor | EpochStatistic] = {}
-        if stage != 2:
-            recon, code = self.reconstruction_nll(batch.x)
-            terms, stats = {"recon": recon, **code.terms}, {**code.stats}
-        if stage != 1:
-            terms["prior"] = self.surprise(self._constant(batch.x))
-        return Loss(terms, stats)
+        first = Loss({}) if stage == 2 else super().loss(batch)
+        return first if stage == 1 else Loss({**first.terms, **self.second(batch)}, first.stats)
 
     @abstractmethod
-    def surprise(self, z: Tensor) -> Tensor:
-        """What the prior minimises of codes (B, *positions, D): (B,)"""
+    def second(self, batch: Batch) -> dict[str, Tensor]:
+        """The terms of the second stage, through which no gradient reaches the first."""
 
-    def _constant(self, x: Tensor) -> Tensor:
+    def constant(self, x: Tensor) -> Tensor:
         """The codes that the autoencoder gives to x, (B, *positions, D)"""
         training = self.code.training
         self.code.eval()  # a codebook does not learn from the batches of the prior
@@ -76,8 +71,8 @@ class VQPrior(SecondStage):
         prior = loss.terms.get("prior")
         return loss if prior is None else Loss(loss.terms, {**loss.stats, "prior_per_position": prior / self.length})
 
-    def surprise(self, z: Tensor) -> Tensor:
-        return -self.prior.log_prob(z)
+    def second(self, batch: Batch) -> dict[str, Tensor]:
+        return {"prior": -self.prior.log_prob(self.constant(batch.x))}
 
 
 class Autoregressive(Prior):

@@ -20,15 +20,15 @@ class Moments(nn.Module):
         self.register_buffer("variance", torch.ones(width))
 
     def forward(self, a: Tensor, w: Tensor, noted: bool = True) -> tuple[Tensor, Tensor]:
-        mean, variance = self._of(a, w / w.sum()) if self.training else (self.mean, self.variance)
-        if self.training and noted:
+        if not self.training:
+            return self.running
+        share = w / w.sum()
+        mean = share @ a
+        variance = share @ (a - mean).square()
+        if noted:
             for running, of_batch in ((self.mean, mean), (self.variance, variance)):
                 running.mul_(1 - KEPT).add_(KEPT * of_batch.detach())
         return mean, (variance + EPSILON).sqrt()
-
-    def _of(self, a: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
-        mean = share @ a
-        return mean, share @ (a - mean).square()
 
     @property
     def running(self) -> tuple[Tensor, Tensor]:

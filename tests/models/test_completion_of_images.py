@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 import torch
-from composing import made
+from composing import fit, made
 from conftest import same
 from small_models import batch, make, posterior_of
 from torch.distributions import Independent, Normal, kl_divergence
@@ -94,12 +94,7 @@ def test_a_digit_is_completed_better_than_by_the_mean_image():
     torch.set_default_dtype(torch.float32)
     for name in ("completion", "completion_vae"):
         task, data = made(f"model={name}", "corruption.seen=2")
-        optimizer = torch.optim.Adam(task.model.parameters(), 0.003)
-        for _ in range(6):
-            for some in data.train.batches(64):
-                optimizer.zero_grad()
-                task.model.train().loss(some).total.backward()
-                optimizer.step()
+        fit(task.model, (some for _ in range(6) for some in data.train.batches(64)))
         x, model = data.test.batch(data.test.x, data.test.y).x, task.model.eval()
         mean = data.train.batch(data.train.x, data.train.y).x.mean(0)
         error = (model.reconstruct(x) - x).square()[:, model.hidden].sum(1).mean()

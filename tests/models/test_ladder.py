@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from composing import made
+from composing import fit, made
 from conftest import same
 from small_models import SHAPE, batch, make
 from torch.nn.functional import cross_entropy
@@ -120,14 +120,14 @@ def test_labelled_examples_that_recur_move_no_moment_of_the_others():
 def test_a_few_labels_are_enough_where_the_classes_are_far_apart():
     torch.set_default_dtype(torch.float32)
     task, data = made("model=ladder", "labels=60", "data.labelled=40", "bottleneck=32")
-    optimizer = torch.optim.Adam(task.model.parameters(), 0.003)
     batches = data.train_dataloader()
-    for epoch in range(6):
-        batches.sampler.set_epoch(epoch)
-        for some in batches:
-            optimizer.zero_grad()
-            task.model.train().loss(some).total.backward()
-            optimizer.step()
+
+    def shown():
+        for epoch in range(6):
+            batches.sampler.set_epoch(epoch)
+            yield from batches
+
+    fit(task.model, shown())
     assert Classification()(EvaluationContext(task.model, data, None, "ladder")).metrics["accuracy"] > 0.75  # of ten
 
 

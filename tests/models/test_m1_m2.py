@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 import torch
-from composing import made
+from composing import fit, made
 from conftest import same
 from small_models import batch, make
 
@@ -77,11 +77,6 @@ def test_a_code_passes_through_both():
 def test_a_few_labels_are_enough_where_the_classes_are_far_apart():
     torch.set_default_dtype(torch.float32)
     task, data = made("model=m1_m2", "labels=100", "data.labelled=50", "bottleneck=16")
-    optimizer = torch.optim.Adam(task.model.parameters(), 0.003)
     for task.model.stage, epochs in ((1, 15), (2, 10)):
-        for _ in range(epochs):
-            for some in data.train_dataloader():
-                optimizer.zero_grad()
-                task.model.train().loss(some).total.backward()
-                optimizer.step()
+        fit(task.model, (some for _ in range(epochs) for some in data.train_dataloader()))
     assert Classification()(EvaluationContext(task.model, data, None, "m1_m2")).metrics["accuracy"] > 0.6  # of ten

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from composing import made
+from composing import fit, made
 from conftest import same
 from small_models import SHAPE, batch, make, posterior_of
 from torch.distributions import Normal, kl_divergence
@@ -86,12 +86,7 @@ def test_without_a_label_the_most_probable_one_is_taken_and_a_code_is_decoded_fo
 def test_a_few_labels_are_enough_where_the_classes_are_far_apart():
     torch.set_default_dtype(torch.float32)
     task, data = made("model=m2", "labels=60", "data.labelled=20", "bottleneck=6")
-    optimizer = torch.optim.Adam(task.model.parameters(), 0.003)
-    for _ in range(12):
-        for some in data.train.batches(64):
-            optimizer.zero_grad()
-            task.model.train().loss(some).total.backward()
-            optimizer.step()
+    fit(task.model, (some for _ in range(12) for some in data.train.batches(64)))
     context = EvaluationContext(task.model, data, None, "m2")
     found = Classification()(context).metrics
     assert found["accuracy"] > 0.6  # of ten classes

@@ -5,8 +5,9 @@
     u_l = N(V_l+1 z^_l+1),    z^_l = g(z~_l, u_l),    u_L = N(h~_L)                 denoised, from the top
     J = -log q(y | x~) + sum_l lambda_l / m_l ||z_l - N_l(z^_l)||^2
 
-N normalises a unit over the batch, N_l by the mean and deviation of the clean z_l; where at least a quarter of a batch
-has no label, over that part alone, because the labelled examples recur, and test examples are like the others. m_l is
+N normalises a unit over the batch, N_l by the mean and deviation of the clean z_l. Where at least a quarter of a batch
+has no label, the mean and deviation, and the sum's mean over the batch, are of that part alone, as in the authors'
+program: the labelled examples recur, would be reconstructed by heart, and test examples are like the others. m_l is
 the width of layer l; the top layer has a unit for each class, and s is the softmax there. g, for each unit, is linear
 in z~ with coefficients that are functions of u (their eq. 2): g = (z~ - mu(u)) v(u) + mu(u), both a_1 sigmoid(a_2 u +
 a_3) + a_4 u + a_5. The noise of x is the corruption's. `costs` are lambda_0 to lambda_L; the last one given holds for
@@ -65,8 +66,10 @@ class Ladder(Autoencoder):
             (found - mean) / deviation
             for found, mean, deviation in zip(self._descend(noisy), clean.means, clean.deviations, strict=True)
         ]
+        share = w / w.mean()
         recon, *above = [
-            cost * (z - found).square().sum(1) for cost, z, found in zip(self.costs, clean.z, normalised, strict=True)
+            share * cost * (z - found).square().sum(1)
+            for cost, z, found in zip(self.costs, clean.z, normalised, strict=True)
         ]
         classifier = batch.label_nll(noisy.logits)
         return Loss({"recon": recon, "layers": torch.stack(above).sum(0), "classifier": classifier})
@@ -115,7 +118,7 @@ class Ladder(Autoencoder):
 
 
 def counted(y: Tensor) -> Tensor:
-    """Which examples moments are of, (B,) bool: those without a label, where these are at least a quarter, or all."""
+    """Which examples moments and costs are of, (B,) bool: those without a label, or all where they are few."""
     unlabelled = y < 0
     return unlabelled | (4 * unlabelled.sum() < y.shape[0])
 

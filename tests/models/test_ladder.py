@@ -51,7 +51,7 @@ def written_out(net, x, y, noise, of):
         found = (noisy[layer] - mu) * gain + mu
         error = (clean[layer] - (found - means[layer]) / deviations[layer]) ** 2
         weight = (4.0, 2.0, 0.5, 0.5)[layer]  # the last cost holds for all above it
-        costs.insert(0, weight * error.mean(1))
+        costs.insert(0, weight * error.mean(1)[of])
         if layer:
             signal = found @ net.down[layer - 1].weight.T
     return cross_entropy(logits, y, reduction="none"), costs
@@ -69,8 +69,10 @@ def test_the_objective_is_the_papers(labelled, of, monkeypatch):
     known = torch.arange(8) < labelled
     loss = net.loss(Batch(x, y.where(known, -1)))
     wrong, (first, *above) = written_out(net, x.flatten(1), y, noise, of)
-    same(loss.terms["recon"], first)
-    same(loss.terms["layers"], sum(above))
+    same(loss.means["recon"], first.mean())
+    same(loss.means["layers"], sum(above).mean())
+    for each in (loss.terms["recon"], loss.terms["layers"]):
+        assert ((each > 0) == torch.isin(torch.arange(8), torch.arange(8)[of])).all()  # of no labelled one that recurs
     same(loss.terms["classifier"], torch.where(known, 8 / labelled * wrong, 0.0))
     assert torch.autograd.grad(loss.total, net.down[0].weight)[0].abs().sum() > 0
 

@@ -6,11 +6,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.nn.functional import binary_cross_entropy_with_logits, one_hot
 
 from aeexp.activations import NEAREST, activation, inverse
 from aeexp.columns import Layout
 from aeexp.errors import UserError
+from aeexp.symbols import END, until_end
 
 
 class Likelihood(nn.Module, ABC):
@@ -31,6 +32,18 @@ class Likelihood(nn.Module, ABC):
     @abstractmethod
     def parameter(self, mean: Tensor) -> Tensor:
         """The theta whose mean this is, as near as theta is finite; any shape -> the same."""
+
+    def mode(self, theta: Tensor) -> Tensor:
+        """The likeliest x where it is of symbols, and the mean of anything else: (B, *shape) -> (B, *shape)"""
+        return self.mean(theta)
+
+    def generate(self, theta: Tensor) -> Tensor:
+        """A draw of p(x | theta) where x is of symbols, and the mean of anything else, as pictures are shown."""
+        return self.mean(theta)
+
+    def cut(self, x: Tensor) -> Tensor:
+        """x (B, *shape) without what comes after its end, where it has one."""
+        return x
 
 
 class Bernoulli(Likelihood):
@@ -92,6 +105,37 @@ class Gaussian(Likelihood):
 
     def parameter(self, mean: Tensor) -> Tensor:
         return mean
+
+
+class Categorical(Likelihood):
+    """A sequence of symbols, one-hot: -log p(x | theta) = -sum_t log softmax(theta_t)_{x_t}, up to its end and with it
+
+    x (B, T, V), theta (B, T, V): what comes after the end is zeros (aeexp/symbols.py), and costs nothing. The mean,
+    P(x_t = v) = softmax(theta_t)_v prod_{s<t} (1 - softmax(theta_s)_end), falls to zero there.
+    """
+
+    bounded = True
+
+    def nll(self, theta: Tensor, x: Tensor) -> Tensor:
+        return -(x * theta.log_softmax(-1)).flatten(1).sum(1)
+
+    def mean(self, theta: Tensor) -> Tensor:
+        p = theta.softmax(-1)
+        goes_on = (1 - p[..., END]).cumprod(-1)
+        return p * torch.cat([torch.ones_like(goes_on[..., :1]), goes_on[..., :-1]], -1)[..., None]
+
+    def parameter(self, mean: Tensor) -> Tensor:
+        return mean.clamp_min(NEAREST).log()
+
+    def mode(self, theta: Tensor) -> Tensor:
+        return self.cut(one_hot(theta.argmax(-1), theta.shape[-1]).to(theta))
+
+    def generate(self, theta: Tensor) -> Tensor:
+        drawn = theta.softmax(-1).flatten(0, -2).multinomial(1).view(theta.shape[:-1])
+        return self.cut(one_hot(drawn, theta.shape[-1]).to(theta))
+
+    def cut(self, x: Tensor) -> Tensor:
+        return until_end(x)
 
 
 class Columns(Likelihood):

@@ -8,12 +8,13 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 # Each room may import from the rooms below it. Imports run one way, and siblings do not import each other.
-GROUND = {"errors", "types", "activations", "files", "scalings", "columns"}
+GROUND = {"errors", "types", "activations", "files", "scalings", "columns", "symbols"}
 PARTS = {"networks", "codes", "corruptions", "likelihoods", "priors", "initializations"}
 BELOW = {
     "errors": set(),
     "types": set(),
     "columns": set(),
+    "symbols": set(),
     "files": {"errors"},
     "activations": {"errors"},
     "scalings": {"types"},

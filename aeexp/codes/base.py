@@ -8,7 +8,7 @@ from typing import NamedTuple, NoReturn, Protocol
 import torch
 from torch import Tensor, nn
 
-from aeexp.errors import NotApplicable
+from aeexp.errors import NotApplicable, UserError
 from aeexp.priors import NoPrior, Prior
 from aeexp.types import Code
 
@@ -90,6 +90,14 @@ class Bottleneck(nn.Module, ABC):
     def entries(self, k: Tensor) -> Tensor:
         """The codes of symbols, flat: (B, S) -> (B, prod(positions) D). NotApplicable without a codebook."""
         _none(self, "codebook", "code=vq")
+
+
+def refuse_other_than_gaussian(code: Bottleneck, what: str, otherwise: str) -> None:
+    """UserError where a code is not code=gaussian, of which `what` the model has is said."""
+    if code.kl_weight is None:
+        raise UserError(
+            f"{what} of code=gaussian, but the code is {type(code).__name__}: choose code=gaussian, or {otherwise}"
+        )
 
 
 def _none(code: Bottleneck, what: str, choose: str) -> NoReturn:

@@ -17,6 +17,7 @@ from aeexp.data.examples import BATCH, Examples
 from aeexp.errors import NotApplicable
 from aeexp.metrics.ssim import ssim
 from aeexp.models.base import Autoencoder
+from aeexp.symbols import Vocabulary
 from aeexp.types import Batch
 
 
@@ -32,7 +33,8 @@ class Splits(Protocol):
     classes: int
     class_names: list[str] | None  # where they have names
     columns: Layout | None  # of a table of records
-    test_rows: Tensor  # of such, where the test examples are in it
+    vocabulary: Vocabulary | None  # of sequences of symbols
+    test_rows: Tensor  # of a table, where the test examples are in it
     scale: float
     bounded: bool  # whether all numbers are in [0, scale]
 

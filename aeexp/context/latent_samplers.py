@@ -114,7 +114,7 @@ def generated(context: EvaluationContext, prior: Prior, y: Tensor) -> Iterator[T
     """
     for labels in y.split(BATCH):
         with torch.no_grad():
-            yield context.model.decode(prior.sample(len(labels)), labels).clamp(*context.data.limits)
+            yield context.model.generate(prior.sample(len(labels)), labels).clamp(*context.data.limits)
 
 
 def _can_be_sampled(prior: Prior) -> bool:

@@ -6,7 +6,6 @@ from typing import Literal, cast
 
 import pytorch_lightning as pl
 import torch
-from torch import Tensor
 from torch.utils.data import DataLoader
 
 from aeexp.columns import Layout
@@ -14,11 +13,13 @@ from aeexp.data.class_filters import AllClasses, ClassFilter
 from aeexp.data.content import digest
 from aeexp.data.examples import Examples, InOrder, Shuffled, WithLabelled, binary, loader
 from aeexp.data.labels import draw, refuse_too_few
-from aeexp.data.parts import count, split_digest
+from aeexp.data.parts import count, refuse_outside, split_digest
 from aeexp.data.records import Records
+from aeexp.data.sequences import Sequences
 from aeexp.data.sources import Part, Recorded, SelfDescribing, Source
 from aeexp.errors import UserError
 from aeexp.scalings import Scaling
+from aeexp.symbols import Vocabulary
 from aeexp.types import Batch
 
 TEST = 0.2  # of the examples, where neither the data set nor the configuration says which they are
@@ -38,6 +39,7 @@ class DataModule(pl.LightningDataModule):
     """
 
     columns: Layout | None = None  # of a table of records
+    vocabulary: Vocabulary | None = None  # of sequences of symbols
 
     def __init__(
         self,
@@ -114,6 +116,8 @@ class DataModule(pl.LightningDataModule):
             gray = x = standardised(x)
             own_test = own_test and (standardised(own_test[0]), own_test[1])
             self.test_rows = torch.arange(len(own_test[0])) if own_test and self._test is None else test
+        if isinstance(self.source, Sequences):
+            self.vocabulary = self.source.vocabulary(self.root)
         labelled = draw(y[train], *self._labels)
         train_y = torch.full_like(y[train], -1).index_copy(0, labelled, y[train][labelled])
         self.train = Examples(x[train], train_y, self.factor)
@@ -153,31 +157,20 @@ class DataModule(pl.LightningDataModule):
             raise UserError(
                 f"data.shape={list(self.shape)}, but the examples of data={self.name} are {list(x.shape[1:])}"
             )
-        self._check_range(x)
-        if own_test is not None:
-            self._check_range(own_test[0])
-            if unknown := sorted({*own_test[1].unique().tolist()} - {*y.unique().tolist(), -1}):
-                raise UserError(
-                    f"the test part of data={self.name} has the labels {unknown}, which no training example has: "
-                    "choose to leave these examples out, or to give them -1, which is no label"
-                )
+        test_x, test_y = own_test or (x[:0], y[:0])
+        if self.bounded:
+            refuse_outside(self.peak, self.name, *((x, test_x) if own_test else (x,)))
+        if unknown := sorted({*test_y.unique().tolist()} - {*y.unique().tolist(), -1}):
+            raise UserError(
+                f"the test part of data={self.name} has the labels {unknown}, which no training example has: "
+                "choose to leave these examples out, or to give them -1, which is no label"
+            )
         return (x, y), own_test, 0 if own_val is None else len(own_val[0])
 
     def _split_off_test(self, has_own: bool) -> None:
         if self._test is None and not has_own:
             self._test = TEST
             self.remarks.append(f"data={self.name} has no test part of its own: data.test={TEST} of it is taken")
-
-    def _check_range(self, x: Tensor) -> None:
-        """UserError where there are numbers outside of [0, peak]."""
-        if not self.bounded or not x.is_floating_point():
-            return
-        least, most = x.min().item(), x.max().item()
-        if not (least >= 0 and most <= self.peak):
-            raise UserError(
-                f"data={self.name} holds numbers from {least:g} to {most:g}, outside of [0, {self.peak}]: choose "
-                f"data.source.range=[{least:g},{most:g}], which maps these to [0, 1], or scaling=standard"
-            )
 
     def _described(
         self, shape: list[int] | None, classes: int | None, peak: int | None

@@ -80,6 +80,10 @@ class Autoencoder(nn.Module, ABC):
     def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """(B, *positions, D) -> (B, *shape), the mean image of each code. UserError where a code alone has none."""
 
+    def generate(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        """`decode`, but of an example of symbols a draw of p(x | z)."""
+        return self.decode(z, y)
+
     @abstractmethod
     def reconstruct(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """(B, *shape) -> (B, *shape), without corruption and without sampling"""
@@ -143,6 +147,9 @@ class Factored(Autoencoder, ABC):
     def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         return self.likelihood.mean(self.decoder(self.condition(z, y)))
 
+    def generate(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        return self.likelihood.generate(self.decoder(self.condition(z, y)))
+
     def reconstruct(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         code, switches = self.encode_with_switches(x, y)
         return self.likelihood.mean(self.decoder(self.condition(code.mean, y), *switches))
@@ -179,14 +186,6 @@ class Factored(Autoencoder, ABC):
     def condition(self, z: Tensor, y: Tensor | None) -> Tensor:
         """Codes (B, *positions, D) as the decoder reads them: a conditional model appends the label."""
         return z
-
-
-def refuse_other_than_gaussian(code: Bottleneck, what: str, otherwise: str) -> None:
-    """UserError where a code is not code=gaussian, of which `what` the model has is said."""
-    if code.kl_weight is None:
-        raise UserError(
-            f"{what} of code=gaussian, but the code is {type(code).__name__}: choose code=gaussian, or {otherwise}"
-        )
 
 
 def mean_example(batches: Iterable[Batch]) -> Tensor:

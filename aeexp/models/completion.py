@@ -17,11 +17,11 @@ from typing import NoReturn, cast
 import torch
 from torch import Tensor
 
-from aeexp.codes.base import Bottleneck, DiagonalNormal
+from aeexp.codes.base import Bottleneck, DiagonalNormal, refuse_other_than_gaussian
 from aeexp.codes.gaussian import divergences_between, statistics
 from aeexp.corruptions import Uncorrupted
 from aeexp.errors import NotApplicable, UserError
-from aeexp.models.base import Components, Factored, refuse_other_than_gaussian
+from aeexp.models.base import Components, Factored
 from aeexp.types import Batch, Code, Loss
 
 

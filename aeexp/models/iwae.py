@@ -15,10 +15,10 @@ from typing import cast
 
 from torch import Tensor
 
-from aeexp.codes.base import DiagonalNormal
+from aeexp.codes.base import DiagonalNormal, refuse_other_than_gaussian
 from aeexp.codes.gaussian import divergences, statistics
 from aeexp.errors import UserError
-from aeexp.models.base import Components, Factored, refuse_other_than_gaussian
+from aeexp.models.base import Components, Factored
 from aeexp.types import Batch, Loss
 
 

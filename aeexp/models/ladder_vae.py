@@ -19,10 +19,10 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from aeexp.codes.base import DiagonalNormal
+from aeexp.codes.base import DiagonalNormal, refuse_other_than_gaussian
 from aeexp.codes.gaussian import divergences, divergences_between, statistics
 from aeexp.errors import UserError
-from aeexp.models.base import Components, Factored, refuse_other_than_gaussian
+from aeexp.models.base import Components, Factored
 from aeexp.priors import Prior
 from aeexp.types import Batch, Code, Loss
 

@@ -17,9 +17,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from aeexp.codes.base import Posterior
+from aeexp.codes.base import Posterior, refuse_other_than_gaussian
 from aeexp.errors import UserError
-from aeexp.models.base import Components, refuse_other_than_gaussian
+from aeexp.models.base import Components
 from aeexp.models.conditional_vae import Conditional
 from aeexp.types import Batch, Code, Loss
 

@@ -14,10 +14,10 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from aeexp.codes.base import DiagonalNormal
+from aeexp.codes.base import DiagonalNormal, refuse_other_than_gaussian
 from aeexp.codes.gaussian import divergences, statistics
 from aeexp.errors import UserError
-from aeexp.models.base import Components, Factored, mean_example, refuse_other_than_gaussian
+from aeexp.models.base import Components, Factored, mean_example
 from aeexp.priors import Prior
 from aeexp.types import Batch, Loss
 

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from aeexp.errors import UserError
+
 
 class Encoder(nn.Sequential):
     """(B, *shape) -> features (B, *positions, out_features): of the example as a whole where positions is ()."""
@@ -49,6 +51,18 @@ class PatchNetwork:
     decoder: nn.Module  # (B, n, decoder_width) -> the same
 
 
+class Autoregressive(nn.Module, ABC):
+    """A decoder that gives each step of an example by those before it, from the first to the last."""
+
+    @abstractmethod
+    def forward(self, z: Tensor, x: Tensor) -> Tensor:
+        """Codes (B, D), examples (B, *shape) -> theta (B, *shape), that of a step by z and the steps of x before it."""
+
+    @abstractmethod
+    def run(self, z: Tensor, feed: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+        """theta and x of it, (B, *shape) each, x by `feed` of the theta of one step after the other, (B, 1, F) each."""
+
+
 class Network(ABC):
     twice_differentiable: bool = True  # whether the encoder has a second derivative, almost everywhere
 
@@ -62,6 +76,13 @@ class Network(ABC):
 
         Without switches that it needs, it raises NotApplicable.
         """
+
+    def autoregressive(self, in_features: int, shape: tuple[int, ...]) -> Autoregressive:
+        """UserError where the network has no such decoder."""
+        raise UserError(
+            f"network={type(self).__name__.lower()} has no decoder that reads the steps before: choose network=gru or "
+            "network=lstm"
+        )
 
     def layer_pairs(self, encoder: nn.Module, code: nn.Module, decoder: nn.Module) -> list[tuple[nn.Module, nn.Module]]:
         """Layers f_1 .. f_n that can be trained one by one, f_n with the code, each with its decoder g_k; or []."""

@@ -1,4 +1,4 @@
-"""Long short-term memory over the steps of a sequence; the target is reversed.
+"""Recurrent networks over the steps of a sequence, from whose last state a decoder gives it back, reversed or not.
 
 Srivastava, Mansimov and Salakhutdinov (2015), Unsupervised learning of video representations using LSTMs, section
 2.2: the encoder's last state is the representation, from which another LSTM gives the sequence back, its last step
@@ -6,19 +6,34 @@ first, so that what it has to tell first is what was seen last. Unconditioned: i
 is its input at every step.
 
     h_t = LSTM(x_t, h_t-1),  features h_T;    g_k = LSTM(z, g_k-1),  x^_{T-k+1} = V g_k + b,  k = 1..T
+
+Conditioned, which `autoregressive` makes, from the first step on (Sutskever, Vinyals and Le 2014, Sequence to sequence
+learning with neural networks, eq. 4; here the code is an input at every step):
+
+    g_t = LSTM([x_t-1, z], g_t-1),  theta_t = V g_t + b,  x_0 = 0
+
+A sequence (T, F) may be shorter than T: steps of zeros alone at its end are none of it, and h_T is the state before
+them. GRU: the same with gated recurrent units. Cho et al. (2014), Learning phrase representations, eq. 5 to 8.
 """
 
+from collections.abc import Callable
 from math import prod
 
+import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from aeexp.errors import UserError
-from aeexp.networks.base import Encoder, Network
+from aeexp.networks.base import Autoregressive, Encoder, Network
+
+Cell = type[nn.LSTM] | type[nn.GRU]
 
 
 class LSTM(Network):
     """`width` units in each of `layers`. A step is a row of an image, the F numbers of a series (T, F), or `frame`
     numbers of one (T,)."""
+
+    cell: Cell = nn.LSTM
 
     def __init__(self, width: int, layers: int, frame: int) -> None:
         if min(width, layers, frame) < 1:
@@ -28,12 +43,18 @@ class LSTM(Network):
     def encoder(self, shape: tuple[int, ...]) -> Encoder:
         steps, size = self._steps(shape)
         return Encoder(
-            Rows(shape), nn.Unflatten(1, (steps, size)), Last(size, self.width, self.layers), out_features=self.width
+            Rows(shape),
+            nn.Unflatten(1, (steps, size)),
+            Last(self.cell, size, self.width, self.layers, padded=len(shape) == 2),
+            out_features=self.width,
         )
 
     def decoder(self, in_features: int, shape: tuple[int, ...]) -> nn.Module:
         steps, size = self._steps(shape)
-        return nn.Sequential(Backwards(in_features, self.width, self.layers, steps, size), FromRows(shape))
+        return nn.Sequential(Backwards(self.cell, in_features, self.width, self.layers, steps, size), FromRows(shape))
+
+    def autoregressive(self, in_features: int, shape: tuple[int, ...]) -> Autoregressive:
+        return Forwards(self.cell, in_features, self.width, self.layers, shape, self._steps(shape))
 
     def _steps(self, shape: tuple[int, ...]) -> tuple[int, int]:
         """How many steps, of how many numbers."""
@@ -49,29 +70,66 @@ class LSTM(Network):
         return prod(shape) // self.frame, self.frame
 
 
-class Last(nn.Module):
-    """(B, T, F) -> (B, width): the last state of the last layer."""
+class GRU(LSTM):
+    cell = nn.GRU
 
-    def __init__(self, size: int, width: int, layers: int) -> None:
+
+class Last(nn.Module):
+    """(B, T, F) -> (B, width): the last state of the last layer; `padded`: before the zeros at a sequence's end."""
+
+    def __init__(self, cell: Cell, size: int, width: int, layers: int, padded: bool) -> None:
         super().__init__()
-        self.lstm = nn.LSTM(size, width, layers, batch_first=True)
+        self.lstm, self.padded = cell(size, width, layers, batch_first=True), padded
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.lstm(x)[0][:, -1]
+        h = self.lstm(x)[0]
+        if not self.padded:
+            return h[:, -1]
+        padding = (x == 0).all(2).flip(1).cumprod(1).sum(1)  # steps of zeros at the end, (B,)
+        last = (x.shape[1] - 1 - padding).clamp_min(0)
+        return h.gather(1, last[:, None, None].expand(-1, 1, h.shape[2]))[:, 0]
 
 
 class Backwards(nn.Module):
     """(B, D) -> (B, T, F), in the order of time, made from its end."""
 
-    def __init__(self, dim: int, width: int, layers: int, steps: int, size: int) -> None:
+    def __init__(self, cell: Cell, dim: int, width: int, layers: int, steps: int, size: int) -> None:
         super().__init__()
-        self.lstm = nn.LSTM(dim, width, layers, batch_first=True)
+        self.lstm = cell(dim, width, layers, batch_first=True)
         self.out = nn.Linear(width, size)
         self.steps = steps
 
     def forward(self, z: Tensor) -> Tensor:
         g = self.lstm(z[:, None].expand(-1, self.steps, -1))[0]  # (B, T, width)
         return self.out(g).flip(1)
+
+
+class Forwards(Autoregressive):
+    """x (B, *shape) is `steps` of `size` numbers."""
+
+    def __init__(
+        self, cell: Cell, dim: int, width: int, layers: int, shape: tuple[int, ...], steps: tuple[int, int]
+    ) -> None:
+        super().__init__()
+        self.steps, self.size = steps
+        self.lstm = cell(self.size + dim, width, layers, batch_first=True)
+        self.out = nn.Linear(width, self.size)
+        self.rows = nn.Sequential(Rows(shape), nn.Unflatten(1, steps))
+        self.from_rows = FromRows(shape)
+
+    def forward(self, z: Tensor, x: Tensor) -> Tensor:
+        before = pad(self.rows(x)[:, :-1], (0, 0, 1, 0))  # of each step, the one before it
+        h = self.lstm(torch.cat([before, z[:, None].expand(-1, self.steps, -1)], 2))[0]
+        return self.from_rows(self.out(h))
+
+    def run(self, z: Tensor, feed: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+        state, x = None, [z.new_zeros(z.shape[0], 1, self.size)]
+        thetas = []
+        for _ in range(self.steps):
+            h, state = self.lstm(torch.cat([x[-1], z[:, None]], 2), state)
+            thetas.append(self.out(h))
+            x.append(feed(thetas[-1]))
+        return self.from_rows(torch.cat(thetas, 1)), self.from_rows(torch.cat(x[1:], 1))
 
 
 class Rows(nn.Module):

@@ -1,5 +1,7 @@
 """The stored tables: what is kept of a sweep in results/, and results/README.md."""
 
+import csv
+import io
 from pathlib import Path
 
 from yaml_options import CONFIGS, ROOT
@@ -25,11 +27,33 @@ def keep(folder: Path) -> None:
     announced = read_yaml(folder / "table.yaml")
     stated = read_yaml(CONFIGS / "table" / f"{folder.name}.yaml").get("table", {})
     as_run = {key: announced[key] for key in AS_RUN if key in announced}
+    rows, earlier = Report(folder).files(pictures=False)["runs.csv"], target / "runs.csv"
+    if earlier.exists():
+        rows = both(earlier.read_text("utf-8"), rows)
+        before = read_yaml(target / "table.yaml")["sweep"]
+        as_run["sweep"] = {
+            key: [*dict.fromkeys([*before.get(key, []), *values])] for key, values in as_run["sweep"].items()
+        }
     write_yaml(target / "table.yaml", {**announced, **stated, **as_run})
-    write(target / "runs.csv", Report(folder).files(pictures=False)["runs.csv"])
+    write(target / "runs.csv", rows)
     files = Report(target).files()
     for name in files.keys() & set(SHOWN):
         write(target / name, files[name])
+
+
+def both(earlier: str, rows: str) -> str:
+    """A runs.csv, before it the rows of an earlier one at other points of the same sweep: seeds that another machine
+    has run, and that this one need not run again."""
+    old, new = (list(csv.reader(io.StringIO(text))) for text in (earlier, rows))
+    if old[0] != new[0]:
+        return rows
+    width = new[0].index("run")
+    points = {tuple(row[:width]) for row in new}
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(
+        [new[0], *(row for row in old[1:] if tuple(row[:width]) not in points), *new[1:]]
+    )
+    return text.getvalue()
 
 
 def index() -> str:

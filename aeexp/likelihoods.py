@@ -16,6 +16,7 @@ from aeexp.symbols import END, until_end
 
 class Likelihood(nn.Module, ABC):
     bounded: bool = False  # whether means are of a bounded or half-bounded range, as [0, 1]
+    of_symbols: bool = False  # whether x is a sequence of symbols (aeexp/symbols.py)
 
     @abstractmethod
     def nll(self, theta: Tensor, x: Tensor) -> Tensor:
@@ -114,7 +115,7 @@ class Categorical(Likelihood):
     P(x_t = v) = softmax(theta_t)_v prod_{s<t} (1 - softmax(theta_s)_end), falls to zero there.
     """
 
-    bounded = True
+    bounded = of_symbols = True
 
     def nll(self, theta: Tensor, x: Tensor) -> Tensor:
         return -(x * theta.log_softmax(-1)).flatten(1).sum(1)

@@ -31,6 +31,7 @@ QUICK = {  # what makes a command fast: added to the commands that have these wo
     "m1_m2": ["trainer.max_epochs=2"],
     "model=latent_flow": ["trainer.max_epochs=2"],
     "sweeper=optuna": ["hydra.sweeper.n_trials=2"],
+    "model=sequence_": ["network.width=16"],
     "evaluation=[all]": ["evaluation.likelihood.samples=20"],
 }
 ELSEWHERE = {  # what needs several processes or an installation, and the file and the test that run it

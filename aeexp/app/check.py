@@ -53,8 +53,13 @@ def _check(text: str) -> None:
     config = json.loads(text)
     data = _checked_data(json.dumps(config["data"]))
     model = _model(json.dumps({name: config[name] for name in MODEL}), data.shape, data.scaling)
+    parts = {name: build(config[name], name) for name in ("likelihood", "corruption")}
+    if parts["likelihood"].of_symbols and not data.of_symbols:
+        raise UserError(
+            f"likelihood=categorical scores sequences of symbols, and data={data.name} has none: choose "
+            "likelihood=bernoulli, or data=sequences"
+        )
     if not data.bounded and data.scaling is None:
-        parts = {name: build(config[name], name) for name in ("likelihood", "corruption")}
         refuse_bounded({**parts, "model": model}, f"data={data.name} has", "another data set")
     task = make_task(config, model)
     try:

@@ -83,6 +83,11 @@ class DataModule(pl.LightningDataModule):
         self._val, self._labels, self._labelled = val, (labels, stratified, label_seed), labelled
 
     @property
+    def of_symbols(self) -> bool:
+        """Whether an example is a sequence of symbols (aeexp/symbols.py)."""
+        return isinstance(self.source, Sequences)
+
+    @property
     def limits(self) -> tuple[float, float]:
         """Within which a number of an example can be."""
         return (0.0, self.scale) if self.bounded else (-inf, inf)

@@ -103,11 +103,10 @@ class Sequences:
         drawn = ngrams.draw(self.generated, length, order, torch.Generator().manual_seed(self.seed))
         found = {"_ngram": words.texts(until_end(one_hot(drawn, ngrams.size)))}
         try:
-            samplers = latent_samplers(context, self.density)
+            for suffix, sampler in latent_samplers(context, self.density).items():
+                found[suffix] = [text for x in generated(context, sampler.prior, y) for text in words.texts(x)]
         except NotApplicable:
-            return found
-        for suffix, sampler in samplers.items():
-            found[suffix] = [text for x in generated(context, sampler.prior, y) for text in words.texts(x)]
+            pass  # neither codes nor a prior, or no decoding of a code alone
         return found
 
 

@@ -14,6 +14,7 @@ from aeexp.plots.style import COLUMN, DPI, FONT, GREY, INK, SMALL, Colour, width
 CELL = 0.55  # inches: the widest cell
 GAP = 0.04  # of a cell's width, around its example
 SERIES = 0.7  # the height of a cell of anything but images, of its width
+MANY = 12  # curves in a cell, beyond which a series is an image of its numbers, time to the right
 LINE = 0.11  # inches, of small type
 EDGE = 0.03  # inches around the picture
 BETWEEN = 0.08  # inches between blocks
@@ -38,8 +39,8 @@ def grid(blocks: Sequence[Sequence[Row]], scale: float, heads: Sequence[str] = (
     """Rows under one another, blocks of them a little apart; the first head is over the names, the others over columns.
 
     Images (n, C, H, W) in [0, scale], as the mean of their channels where these are neither one nor three; curves
-    (n, ...) of anything else, all on one scale. One axes, in inches from the top left: of n columns, example j of
-    row i is `axes.images[i * n + j]`, or the lines of that cell.
+    (n, ...) of anything else, all on one scale, but of more than MANY, (n, T, F), an image. One axes, in inches from
+    the top left: of n columns, example j of row i is `axes.images[i * n + j]`, or the lines of that cell.
     """
     rows = [row for block in blocks for row in block]
     n = max(len(row.examples) for row in rows)
@@ -89,8 +90,9 @@ class Cells:
         """x, y: the cell's left and top"""
         gap = GAP * self.side
         left, right, top, bottom = x + gap, x + self.side - gap, y + gap, y + self.height - gap
-        if example.dim() == 3:
-            pixels = as_pixels(example / self.scale)
+        many = example.dim() == 2 and example.shape[1] > MANY
+        if example.dim() == 3 or many:
+            pixels = as_pixels((example.T[None] if many else example) / self.scale)
             self.axes.imshow(
                 pixels.numpy(), cmap="gray", vmin=0, vmax=1, extent=(left, right, bottom, top), aspect="auto"
             )

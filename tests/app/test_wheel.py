@@ -18,7 +18,8 @@ import aeexp
 from aeexp.__main__ import COMMANDS, main
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-OPTIONAL = {"ray", "submitit", "optuna", "onnx", "onnxruntime", "pandas"}  # imported where an extra is asked for
+# imported where an extra is asked for
+OPTIONAL = {"ray", "submitit", "optuna", "onnx", "onnxruntime", "pandas", "rdkit"}
 
 
 def libraries():

@@ -5,14 +5,15 @@
     u_l = N(V_l+1 z^_l+1),    z^_l = g(z~_l, u_l),    u_L = N(h~_L)                 denoised, from the top
     J = -log q(y | x~) + sum_l lambda_l / m_l ||z_l - N_l(z^_l)||^2
 
-N normalises a unit over the batch, N_l by the mean and deviation of the clean z_l. Where at least a quarter of a batch
-has no label, the mean and deviation, and the sum's mean over the batch, are of that part alone, as in the authors'
-program: the labelled examples recur, would be reconstructed by heart, and test examples are like the others. m_l is
-the width of layer l; the top layer has a unit for each class, and s is the softmax there. g, for each unit, is linear
-in z~ with coefficients that are functions of u (their eq. 2): g = (z~ - mu(u)) v(u) + mu(u), both a_1 sigmoid(a_2 u +
-a_3) + a_4 u + a_5. The noise of x is the corruption's. `costs` are lambda_0 to lambda_L; the last one given holds for
-those above it. The first term is a mean over the labelled examples of a batch: where few are, data.labelled puts some
-into each.
+N normalises a unit over the batch, N_l by the mean and deviation of the clean z_l. m_l is the width of layer l; the top
+layer has a unit for each class, and s is the softmax there. g, for each unit, is linear in z~ with coefficients that
+are functions of u (their eq. 2): g = (z~ - mu(u)) v(u) + mu(u), both a_1 sigmoid(a_2 u + a_3) + a_4 u + a_5. The noise
+of x is the corruption's. `costs` are lambda_0 to lambda_L; the last one given holds for those above it.
+
+The first term is a mean over the labelled examples of a batch: where few are, data.labelled puts some into each. These
+recur, and would be reconstructed by heart: as in the authors' program, the second is of the examples without a label
+alone, and each of the two parts is normalised by itself, unless it is under a quarter of the batch. Test examples are
+normalised as those without a label.
 
 The code is h of the last hidden layer, `bottleneck.dim` units. No code alone has a decoding, because z^_l reads every
 layer of the encoder; `reconstruct` is z^_0 of what is not corrupted.
@@ -60,13 +61,13 @@ class Ladder(Autoencoder):
 
     def loss(self, batch: Batch) -> Loss:
         x = batch.x.flatten(1)
-        w = counted(batch.y).to(x)
-        clean, noisy = self._climb(x, w), self._climb(self.corruption(batch.x).flatten(1), w, self.std)
+        counted, groups = (each.to(x) for each in parts(batch.y))
+        clean, noisy = self._climb(x, groups), self._climb(self.corruption(batch.x).flatten(1), groups, self.std)
         normalised = [
             (found - mean) / deviation
             for found, mean, deviation in zip(self._descend(noisy), clean.means, clean.deviations, strict=True)
         ]
-        share = w / w.mean()
+        share = counted / counted.mean()
         recon, *above = [
             share * cost * (z - found).square().sum(1)
             for cost, z, found in zip(self.costs, clean.z, normalised, strict=True)
@@ -91,20 +92,20 @@ class Ladder(Autoencoder):
         return self._descend(self._clean(x))[0].unflatten(1, self.shape)
 
     def _clean(self, x: Tensor) -> "Climbed":
-        return self._climb(x.flatten(1), x.new_ones(x.shape[0]))
+        return self._climb(x.flatten(1), x.new_ones(x.shape[0], 1))
 
-    def _climb(self, x: Tensor, w: Tensor, std: float = 0.0) -> "Climbed":
-        """The encoder's path from x (B, N) up, normalised by moments of the examples that w (B,) counts; with the noise
-        std, the layers' running moments do not see it."""
+    def _climb(self, x: Tensor, groups: Tensor, std: float = 0.0) -> "Climbed":
+        """The encoder's path from x (B, N) up, normalised within groups (B, g) of the examples; with the noise std, the
+        layers' running moments do not see it."""
         h, z, means, deviations = x, [x], [x.new_zeros(1)], [x.new_ones(1)]
         for up, moments, shift in zip(self.up, self.moments, self.shifts, strict=True):
             a = up(h)
-            mean, deviation = moments(a, w, noted=not std)
+            mean, deviation = moments(a, groups, noted=not std)
             means.append(mean)
             deviations.append(deviation)
             z.append((a - mean) / deviation + std * torch.randn_like(a))
             h = (z[-1] + shift).relu()
-        return Climbed(w, z, means, deviations, self.gain * (z[-1] + self.shifts[-1]))
+        return Climbed(groups, z, means, deviations, self.gain * (z[-1] + self.shifts[-1]))
 
     def _descend(self, climbed: "Climbed") -> list[Tensor]:
         """z^_0 to z^_L of a path up, whatever the layers' scales are"""
@@ -112,21 +113,25 @@ class Ladder(Autoencoder):
         for z, denoiser, down in zip(
             reversed(climbed.z), reversed(self.denoisers), [*reversed(self.down), None], strict=True
         ):
-            found.append(denoiser(z, signal, climbed.w))
+            found.append(denoiser(z, signal, climbed.groups))
             signal = down(found[-1]) if down else signal
         return found[::-1]
 
 
-def counted(y: Tensor) -> Tensor:
-    """Which examples moments and costs are of, (B,) bool: those without a label, or all where they are few."""
+def parts(y: Tensor) -> tuple[Tensor, Tensor]:
+    """Which examples the costs are of, (B,) bool: those without a label, or all where these are under a quarter. Which
+    are normalised together, (B, 2) bool: these and the others, or all where the others are under a quarter."""
     unlabelled = y < 0
-    return unlabelled | (4 * unlabelled.sum() < y.shape[0])
+    counted = unlabelled | (4 * unlabelled.sum() < y.shape[0])
+    apart = 4 * (~counted).sum() >= y.shape[0]
+    return counted, torch.stack([counted | ~apart, ~counted & apart], 1)
 
 
 class Climbed(NamedTuple):
-    """A path up the encoder: of each layer from x on, z (B, m), and the mean and deviation before N, (m,) or (1,)."""
+    """A path up the encoder: of each layer from x on, z, and the mean and deviation before N, (B, m) or as they
+    broadcast."""
 
-    w: Tensor  # which examples the moments are of, (B,)
+    groups: Tensor  # (B, g)
     z: list[Tensor]
     means: list[Tensor]
     deviations: list[Tensor]
@@ -141,8 +146,8 @@ class Denoiser(nn.Module):
         self.moments = Moments(width)
         self.mu, self.v = Curve(width, 0.0), Curve(width, 1.0)
 
-    def forward(self, z: Tensor, signal: Tensor, w: Tensor) -> Tensor:
-        mean, deviation = self.moments(signal, w)
+    def forward(self, z: Tensor, signal: Tensor, groups: Tensor) -> Tensor:
+        mean, deviation = self.moments(signal, groups)
         u = (signal - mean) / deviation
         mu = self.mu(u)
         return (z - mu) * self.v(u) + mu

@@ -59,7 +59,7 @@ class RectifiedFlow(Prior):
         """||v(u_t, t) - (u_1 - u_0)||^2 at one t and one u_0 of each code: (B, *positions, D) -> (B,)"""
         if self.training:
             units = z.flatten(0, -2)
-            self.moments(units, units.new_ones(units.shape[0]))
+            self.moments(units, units.new_ones(units.shape[0], 1))
         mean, deviation = self.moments.running
         u_1 = ((z - mean) / deviation).flatten(1)
         u_0, t = torch.randn_like(u_1), torch.rand(u_1.shape[0], device=z.device)

@@ -8,8 +8,9 @@ EPSILON = 1e-5  # joins a variance, as in torch.nn.BatchNorm1d
 
 
 class Moments(nn.Module):
-    """The mean and deviation (m,) of each unit of a batch (B, m), its examples weighted by w (B,); in eval mode, those
-    that run on over the batches that were `noted`."""
+    """The mean and deviation of each unit of a batch (B, m), within groups of its examples: `groups` (B, g) is 1 where
+    an example is in a group. In training those of each example's group, (B, m); in eval mode those of the first group,
+    (m,), which run on over the batches that were `noted`."""
 
     mean: Tensor
     variance: Tensor
@@ -19,16 +20,16 @@ class Moments(nn.Module):
         self.register_buffer("mean", torch.zeros(width))
         self.register_buffer("variance", torch.ones(width))
 
-    def forward(self, a: Tensor, w: Tensor, noted: bool = True) -> tuple[Tensor, Tensor]:
+    def forward(self, a: Tensor, groups: Tensor, noted: bool = True) -> tuple[Tensor, Tensor]:
         if not self.training:
             return self.running
-        share = w / w.sum()
-        mean = share @ a
-        variance = share @ (a - mean).square()
+        share = (groups / groups.sum(0).clamp_min(1)).T  # (g, B)
+        mean = share @ a  # (g, m)
+        variance = share @ (a - groups @ mean).square()
         if noted:
-            for running, of_batch in ((self.mean, mean), (self.variance, variance)):
+            for running, of_batch in ((self.mean, mean[0]), (self.variance, variance[0])):
                 running.mul_(1 - KEPT).add_(KEPT * of_batch.detach())
-        return mean, (variance + EPSILON).sqrt()
+        return groups @ mean, (groups @ variance + EPSILON).sqrt()
 
     @property
     def running(self) -> tuple[Tensor, Tensor]:

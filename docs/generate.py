@@ -52,7 +52,8 @@ def protocols() -> str:
     parts = [
         page("Protocols", "What `evaluation=[...]` chooses, of a new run or, by `aeexp evaluate`, of a finished one."),
         table(("protocol", "what it measures"), [(f"[{o.name}](#{o.name})", o.meaning) for o in found]),
-        "`evaluation=[all]` is the list of all but `fine_tune`, `restoration`, and `sequences` and `regression`.",
+        "`evaluation=[all]` is the list of all but `fine_tune`, `restoration`, `sequences`, `regression` and "
+        "`pointwise`.",
     ]
     for option in found:
         parts += [f"## {option.name}", text(options.docstring(option.target)), *_keys([option], names=False)]

@@ -54,7 +54,7 @@ def _check(text: str) -> None:
     data = _checked_data(json.dumps(config["data"]))
     model = _model(json.dumps({name: config[name] for name in MODEL}), data.shape, data.scaling)
     parts = {name: build(config[name], name) for name in ("likelihood", "corruption")}
-    if parts["likelihood"].of_symbols and not data.of_symbols:
+    if parts["likelihood"].of_symbols and not getattr(data.source, "of_symbols", False):
         raise UserError(
             f"likelihood=categorical scores sequences of symbols, and data={data.name} has none: choose "
             "likelihood=bernoulli, or data=sequences"

@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 from aeexp.columns import Layout
 from aeexp.data.class_filters import ClassFilter
 from aeexp.data.examples import BATCH, Examples
+from aeexp.data.windows import Instants
 from aeexp.errors import NotApplicable
 from aeexp.metrics.ssim import ssim
 from aeexp.models.base import Autoencoder
@@ -34,6 +35,7 @@ class Splits(Protocol):
     class_names: list[str] | None  # where they have names
     columns: Layout | None  # of a table of records
     vocabulary: Vocabulary | None  # of sequences of symbols
+    instants: Instants | None  # of windows of a series
     test_rows: Tensor  # of a table, where the test examples are in it
     scale: float
     bounded: bool  # whether all numbers are in [0, scale]

@@ -17,6 +17,7 @@ from aeexp.data.parts import count, refuse_outside, split_digest
 from aeexp.data.records import Records
 from aeexp.data.sequences import Sequences
 from aeexp.data.sources import Part, Recorded, SelfDescribing, Source
+from aeexp.data.windows import Instants, Windows
 from aeexp.errors import UserError
 from aeexp.scalings import Scaling
 from aeexp.symbols import Vocabulary
@@ -40,6 +41,7 @@ class DataModule(pl.LightningDataModule):
 
     columns: Layout | None = None  # of a table of records
     vocabulary: Vocabulary | None = None  # of sequences of symbols
+    instants: Instants | None = None  # of windows of a series
 
     def __init__(
         self,
@@ -76,16 +78,11 @@ class DataModule(pl.LightningDataModule):
         self.shape, self.classes, self.peak = self._described(shape, classes, peak)
         # floats of the user's own files may be any numbers where a scaling reads them
         any_numbers = scaling is not None and self.peak == 1 and getattr(source, "any_numbers", False)
-        self.bounded = not (any_numbers or isinstance(source, Records))
+        self.bounded = not (any_numbers or isinstance(source, Records | Windows))
         self.rate = source.rate if isinstance(source, Recorded) else None  # samples a second of what can be heard
         self.class_filter, self.scaling, self.binarize, self.content = class_filter, scaling, binarize, content
         self.factor, self.scale, self.batch_size, self.seed = scale / self.peak, scale, batch_size, seed
         self._val, self._labels, self._labelled = val, (labels, stratified, label_seed), labelled
-
-    @property
-    def of_symbols(self) -> bool:
-        """Whether an example is a sequence of symbols (aeexp/symbols.py)."""
-        return isinstance(self.source, Sequences)
 
     @property
     def limits(self) -> tuple[float, float]:
@@ -123,6 +120,8 @@ class DataModule(pl.LightningDataModule):
             self.test_rows = torch.arange(len(own_test[0])) if own_test and self._test is None else test
         if isinstance(self.source, Sequences):
             self.vocabulary = self.source.vocabulary(self.root)
+        if isinstance(self.source, Windows) and self._test is None:
+            self.instants = self.source.instants(self.root)
         labelled = draw(y[train], *self._labels)
         train_y = torch.full_like(y[train], -1).index_copy(0, labelled, y[train][labelled])
         self.train = Examples(x[train], train_y, self.factor)

@@ -20,6 +20,8 @@ class Sequences(Language):
     out; false: UserError.
     """
 
+    of_symbols = True  # whether an example is a sequence of symbols (aeexp/symbols.py)
+
     def __init__(
         self, path: str, test_path: str | None, pattern: str, glue: str, length: int | None, leave_out: bool
     ) -> None:

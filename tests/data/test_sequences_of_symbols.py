@@ -121,7 +121,7 @@ def test_a_data_module_knows_its_vocabulary(folder):
     (folder / "a.txt").write_text("ab\nba\naa\nbb\nabab\n" * 4)
     data = DataModule("lines", lines(), str(folder), None, None, None, 1, 4, 4, 0, 1.0, False, 0, 4)
     data.setup()
-    assert data.of_symbols and data.shape == (5, 3)
+    assert data.source.of_symbols and data.shape == (5, 3)
     assert set(data.vocabulary.texts(data.train[torch.arange(12)].x)) <= {"ab", "ba", "aa", "bb", "abab"}
 
 

@@ -117,7 +117,7 @@ def place(tmp_path, idx_data):
     (tmp_path / "data" / "flowers.csv").write_text("\n".join(["length,width,species", *rows]))
     rows = [f"n{i},{20 + i % 50},{['red', '', 'blue'][i % 3]},{'yes' if i % 4 else 'no'}" for i in range(60)]
     (tmp_path / "data" / "people.csv").write_text("\n".join(["name,age,colour,member", *rows]))
-    rows = [f"{np.sin(i / 8)},{np.cos(i / 8)},{int(300 < i < 320)}" for i in range(400)]
+    rows = [f"{np.sin(i / 8)},{np.cos(i / 8)},{int(300 < i < 320)}" for i in range(1600)]
     (tmp_path / "data" / "machine.csv").write_text("\n".join(["speed,load,fault", *rows]))
     folder = Folder(tmp_path)
     folder.md5 = idx_data.md5

@@ -11,6 +11,7 @@ from math import prod
 from pathlib import Path
 
 import stored_tables
+import uses
 import yaml_options as options
 from markup import joined, page, table, text, words
 from yaml_options import ROOT, Key, Option
@@ -175,6 +176,7 @@ PAGES: dict[Path, Callable[[], str]] = {
     CATALOGUE / "tables.md": tables,
     CATALOGUE / "options.md": all_options,
     ROOT / "results" / "README.md": stored_tables.index,
+    ROOT / "results" / "uses.md": uses.page,
 }
 
 

@@ -20,7 +20,12 @@ from aeexp.report.sweep import Report
 
 README, DOCS = ROOT / "README.md", ROOT / "docs"
 PAGES = [README, *sorted(DOCS.glob("*.md"))]
-WRITTEN = [*PAGES, *sorted(DOCS.glob("catalogue/*.md")), ROOT / "results" / "README.md", *sorted(ROOT.glob("C*.md"))]
+WRITTEN = [
+    *PAGES,
+    *sorted(DOCS.glob("catalogue/*.md")),
+    *sorted((ROOT / "results").glob("*.md")),
+    *sorted(ROOT.glob("C*.md")),
+]
 COMMAND = re.compile(r"^(?:[A-Z_]+=\S+ )*(?:aeexp|make|python|tensorboard) .*")
 BLOCK = re.compile(r"(?:`(?P<file>[\w/.]+)`:\n\n)?^```(?P<language>\w*)\n(?P<text>.*?)^```", re.M | re.S)
 QUICK = {  # what makes a command fast: added to the commands that have these words
@@ -74,7 +79,7 @@ def test_every_page_is_found_and_commands_that_are_run_elsewhere_name_their_test
 def test_the_catalogue_is_what_make_docs_writes(monkeypatch):
     monkeypatch.syspath_prepend(str(DOCS))
     generate, yaml_options = (importlib.import_module(name) for name in ("generate", "yaml_options"))
-    assert len(generate.PAGES) == 6
+    assert len(generate.PAGES) == 7
     pages = [file for file, content in generate.PAGES.items() if not file.exists() or file.read_text() != content()]
     if pages:
         pytest.fail(f"the catalogue is stale: run make docs ({', '.join(file.name for file in pages)})", pytrace=False)
@@ -85,6 +90,37 @@ def test_the_catalogue_is_what_make_docs_writes(monkeypatch):
 @pytest.mark.parametrize("file", sorted((ROOT / "results").glob("*/table.yaml")), ids=lambda file: file.parent.name)
 def test_a_stored_table_is_made_of_its_stored_runs(file):
     assert (file.parent / "table.md").read_text() == Report(file.parent).form("markdown")
+
+
+@pytest.fixture
+def docs(monkeypatch):
+    """docs("name") -> a module of docs/."""
+    monkeypatch.syspath_prepend(str(DOCS))
+    return importlib.import_module
+
+
+def test_what_a_use_is_worth_stands_in_its_table(docs):
+    uses = docs("uses")
+    rows = re.findall(r"^\| .*`aeexp train table=(\w+)`.*$", uses.page(), re.M)
+    assert len(rows) >= 10
+    for line in uses.page().splitlines():
+        if found := re.search(r"`aeexp train table=(\w+)`", line):
+            kept = (ROOT / "results" / found[1] / "table.md").read_text()
+            numbers = re.findall(r"(-?[\d.]+ ± [\d.]+ \(\d+\)|-?[\d.]+† \(1\))", line)
+            assert len(numbers) == 2 and line.count("**") == 2
+            # a number that is shown with another sign stands there with its own
+            assert [number for number in numbers if number.lstrip("-") not in kept] == []
+
+
+def test_a_stored_table_keeps_the_seeds_of_another_machine(docs):
+    both = docs("stored_tables").both
+    head = "model,seed,run,state,error,metric,value\n"
+    earlier = head + "vae,0,a,completed,,recon,1\nvae,1,b,completed,,recon,2\nvae,1,b,completed,,other,3\n"
+    assert both(earlier, head + "vae,1,c,completed,,recon,5\n") == (
+        head + "vae,0,a,completed,,recon,1\nvae,1,c,completed,,recon,5\n"
+    )
+    other = head.replace("model", "data") + "mnist,0,a,completed,,recon,1\n"
+    assert both(earlier, other) == other  # of another sweep
 
 
 @pytest.mark.parametrize("page", WRITTEN, ids=lambda page: str(page.relative_to(ROOT)))

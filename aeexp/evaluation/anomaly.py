@@ -19,7 +19,7 @@ threshold is chosen on normal validation examples only:
     <score>_f1                  harmonic mean of precision and recall of what is above it, the same
 
 Of a table of records, the figure `anomaly_columns` and the facts name the rows of the largest squared errors, from 0,
-and the columns that these are due to.
+and the columns that these are due to. Of series, the figure `anomaly_series` shows where the largest errors are.
 
 The bound holds where normal examples are exchangeable, whatever the score (aeexp.metrics.detection.threshold). Fewer
 than 1 / rate - 1 validation examples cannot guarantee that rate; then the metric `target_false_alarm_rate` is
@@ -37,7 +37,9 @@ from aeexp.data.module import DataModule
 from aeexp.errors import NotApplicable, UserError
 from aeexp.metrics.detection import auroc, exceedance_rate, f1, ranking_metrics, roc, threshold
 from aeexp.plots.detection import Scores, largest_errors, roc_curves, score_histograms
+from aeexp.plots.series import Explained, explained_series
 
+UNUSUAL, USUAL = 4, 2  # series that are drawn
 LARGEST, EXPLAINING = 8, 3  # rows of the largest errors, and columns of each that are named
 TINY = 1e-30  # the error of a perfect reconstruction
 HIDDEN = "hidden classes"  # the anomalous group from the run's own test part
@@ -91,6 +93,8 @@ class Anomaly:
             "anomaly_scores": score_histograms(scores, thresholds, context.model_name),
             "anomaly_roc": roc_curves(curves, beside, context.model_name),
         }
+        if len(data.shape) < 3 and data.columns is None and data.vocabulary is None:
+            figures["anomaly_series"] = explained_series(series_of_errors(context, normal), context.model_name)
         if data.columns is None:
             return Result(metrics, figures)
         rows = columns_of_largest_errors(context, data.columns)
@@ -127,6 +131,22 @@ def columns_of_largest_errors(context: EvaluationContext, layout: Layout) -> dic
             (names[i], share) for i, share in zip(which[:EXPLAINING], of_row[:EXPLAINING], strict=True)
         ]
         for row, label, which, of_row in zip(rows.tolist(), y.tolist(), order.tolist(), shares.tolist(), strict=True)
+    }
+
+
+def series_of_errors(context: EvaluationContext, normal: np.ndarray) -> dict[str, Explained]:
+    """Of series (T,) or (T, F), those with the largest errors, and normal ones with the median error of such: by its
+    place in the test part and its class."""
+    test, squared = context.data.test, context.errors(context.data.test).squared.numpy()
+    usual = np.flatnonzero(normal)[np.argsort(squared[normal])][normal.sum() // 2 :][:USUAL]
+    shown = torch.as_tensor(np.concatenate([np.argsort(-squared)[:UNUSUAL], usual]))
+    x, y = test[shown]
+    with torch.no_grad():
+        restored = context.model.reconstruct(x, y)
+    found = [each.flatten(2) if each.dim() > 2 else each[..., None] for each in (x, restored)]
+    return {
+        f"{place} ({context.class_name(label)})": Explained(one.numpy(), again.numpy())
+        for place, label, one, again in zip(shown.tolist(), y.tolist(), *found, strict=True)
     }
 
 

@@ -40,7 +40,8 @@ class Oracle(Autoencoder):
         return Loss({"recon": (batch.x - self.reconstruct(batch.x)).square().flatten(1).sum(1)})
 
 
-UNIT = {"scale": 1.0, "bounded": True, "limits": (0.0, 1.0), "class_names": None, "columns": None}  # of data in [0, 1]
+UNIT = {"scale": 1.0, "bounded": True, "limits": (0.0, 1.0), "class_names": None}  # of data in [0, 1]
+UNIT |= {"columns": None, "vocabulary": None, "instants": None}
 
 
 def split(n, seed, classes=3):

@@ -213,6 +213,26 @@ def test_the_figures_name_all_scores_and_groups():
     assert len(result.figures["anomaly_scores"].axes) == 3
 
 
+@pytest.mark.parametrize("shape", [(16,), (8, 2)], ids=str)
+def test_of_series_the_largest_errors_are_drawn_where_they_are(shape):
+    model = Oracle(lambda x: x.flatten(1), image=lambda x: x.where(x < 0.99, 0.0))  # an error at each large number
+    of_images = context(model, OneClass([0])).data
+    parts = {
+        name: Examples(one.x.reshape(-1, *shape), one.y, 1.0)
+        for name, one in (("train", of_images.train), ("val", of_images.val), ("test", of_images.test))
+    }
+    parts["test"].x[7].fill_(1.0)
+    figure = protocol()(context(model, OneClass([0]), shape=shape, **parts)).figures["anomaly_series"]
+    charts, bands = figure.axes[:6], figure.axes[6:]
+    assert charts[0].get_ylabel() == "7 (1)" and [axes.get_ylabel()[-3:] for axes in charts[4:]] == ["(0)", "(0)"]
+    for axes in charts:
+        curves = np.stack([line.get_ydata() for line in axes.lines], 1)
+        x, restored = curves[:, : curves.shape[1] // 2], curves[:, curves.shape[1] // 2 :]
+        assert ((x != restored) == (x >= 0.99)).all()
+    heights = [band.collections[0].get_paths()[0].vertices[:, 1].max() for band in bands]
+    assert heights[0] == pytest.approx(np.prod(shape[1:], initial=1)) and max(heights) == heights[0]
+
+
 @pytest.mark.parametrize("target_false_alarm_rate", [0.0, 1.0, 2.0])
 def test_a_rate_outside_0_and_1_is_refused(target_false_alarm_rate):
     with pytest.raises(UserError, match="choose"):

@@ -25,7 +25,7 @@ ALONE = {
     "network=vit",
     "network=vit_tokens",
 }
-ALONE |= {"model=masked", "model=vq_prior"}
+ALONE |= {"model=masked", "model=vq_prior", "model=vqgan", "model=kl_autoencoder"}
 
 
 def tasks_of(*words, **parts):

@@ -80,8 +80,8 @@ class Network(ABC):
     def autoregressive(self, in_features: int, shape: tuple[int, ...]) -> Autoregressive:
         """UserError where the network has no such decoder."""
         raise UserError(
-            f"network={type(self).__name__.lower()} has no decoder that reads the steps before: choose network=gru or "
-            "network=lstm"
+            f"network={type(self).__name__.lower()} has no decoder that reads the steps before: choose network=gru, "
+            "network=lstm or network=transformer"
         )
 
     def layer_pairs(self, encoder: nn.Module, code: nn.Module, decoder: nn.Module) -> list[tuple[nn.Module, nn.Module]]:

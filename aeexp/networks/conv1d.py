@@ -7,14 +7,13 @@ A step is an instant of a series (T,) or (T, F), or a row of an image.
 """
 
 from itertools import pairwise
-from math import prod
 
 from torch import Tensor, nn
 
 from aeexp.activations import activation
 from aeexp.errors import UserError
 from aeexp.networks.base import Encoder, Network
-from aeexp.networks.lstm import FromRows, Rows
+from aeexp.networks.steps import FromRows, Rows, steps_of
 
 
 class Conv1d(Network):
@@ -29,7 +28,7 @@ class Conv1d(Network):
         self.channels, self.kernel, self.stride, self.activation = list(channels), kernel, stride, activation
 
     def encoder(self, shape: tuple[int, ...]) -> Encoder:
-        steps, size = _steps(shape)
+        steps, size = steps_of(shape)
         layers = [
             layer
             for a, b in pairwise([size, *self.channels])
@@ -45,7 +44,7 @@ class Conv1d(Network):
         )
 
     def decoder(self, in_features: int, shape: tuple[int, ...]) -> nn.Module:
-        steps, size = _steps(shape)
+        steps, size = steps_of(shape)
         *lengths, inner = self._lengths(steps)
         first = self.channels[-1]
         layers: list[nn.Module] = [nn.Linear(in_features, first * inner), nn.Unflatten(1, (first, inner))]
@@ -67,9 +66,3 @@ class Turned(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x.transpose(1, 2)
-
-
-def _steps(shape: tuple[int, ...]) -> tuple[int, int]:
-    """How many steps, of how many numbers"""
-    steps = shape[1] if len(shape) == 3 else shape[0]
-    return steps, prod(shape) // steps

@@ -17,7 +17,6 @@ them. GRU: the same with gated recurrent units. Cho et al. (2014), Learning phra
 """
 
 from collections.abc import Callable
-from math import prod
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +24,7 @@ from torch.nn.functional import pad
 
 from aeexp.errors import UserError
 from aeexp.networks.base import Autoregressive, Encoder, Network
+from aeexp.networks.steps import FromRows, Rows, beyond_end, steps_of
 
 Cell = type[nn.LSTM] | type[nn.GRU]
 
@@ -41,7 +41,7 @@ class LSTM(Network):
         self.width, self.layers, self.frame = width, layers, frame
 
     def encoder(self, shape: tuple[int, ...]) -> Encoder:
-        steps, size = self._steps(shape)
+        steps, size = steps_of(shape, self.frame)
         return Encoder(
             Rows(shape),
             nn.Unflatten(1, (steps, size)),
@@ -50,24 +50,11 @@ class LSTM(Network):
         )
 
     def decoder(self, in_features: int, shape: tuple[int, ...]) -> nn.Module:
-        steps, size = self._steps(shape)
+        steps, size = steps_of(shape, self.frame)
         return nn.Sequential(Backwards(self.cell, in_features, self.width, self.layers, steps, size), FromRows(shape))
 
     def autoregressive(self, in_features: int, shape: tuple[int, ...]) -> Autoregressive:
-        return Forwards(self.cell, in_features, self.width, self.layers, shape, self._steps(shape))
-
-    def _steps(self, shape: tuple[int, ...]) -> tuple[int, int]:
-        """How many steps, of how many numbers."""
-        if len(shape) == 3:
-            return shape[1], shape[0] * shape[2]
-        if len(shape) == 2:
-            return shape[0], shape[1]
-        if prod(shape) % self.frame:
-            raise UserError(
-                f"network=lstm reads network.frame={self.frame} numbers a step, but the data's {prod(shape)} are no "
-                "multiple of it: choose a network.frame that divides them, such as 1"
-            )
-        return prod(shape) // self.frame, self.frame
+        return Forwards(self.cell, in_features, self.width, self.layers, shape, steps_of(shape, self.frame))
 
 
 class GRU(LSTM):
@@ -85,8 +72,7 @@ class Last(nn.Module):
         h = self.lstm(x)[0]
         if not self.padded:
             return h[:, -1]
-        padding = (x == 0).all(2).flip(1).cumprod(1).sum(1)  # steps of zeros at the end, (B,)
-        last = (x.shape[1] - 1 - padding).clamp_min(0)
+        last = (x.shape[1] - 1 - beyond_end(x).sum(1)).clamp_min(0)
         return h.gather(1, last[:, None, None].expand(-1, 1, h.shape[2]))[:, 0]
 
 
@@ -130,28 +116,3 @@ class Forwards(Autoregressive):
             thetas.append(self.out(h))
             x.append(feed(thetas[-1]))
         return self.from_rows(torch.cat(thetas, 1)), self.from_rows(torch.cat(x[1:], 1))
-
-
-class Rows(nn.Module):
-    """(B, *shape) -> (B, N) in the order of time: an image row by row, all channels of one together."""
-
-    def __init__(self, shape: tuple[int, ...]) -> None:
-        super().__init__()
-        self.image = len(shape) == 3
-
-    def forward(self, x: Tensor) -> Tensor:
-        return (x.movedim(1, 2) if self.image else x).flatten(1)
-
-
-class FromRows(nn.Module):
-    """The inverse: (B, T, F) -> (B, *shape)"""
-
-    def __init__(self, shape: tuple[int, ...]) -> None:
-        super().__init__()
-        self.shape = tuple(shape)
-
-    def forward(self, x: Tensor) -> Tensor:
-        if len(self.shape) < 3:
-            return x.reshape(-1, *self.shape)
-        channels, height, width = self.shape
-        return x.reshape(-1, height, channels, width).movedim(2, 1)

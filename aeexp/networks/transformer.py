@@ -1,5 +1,6 @@
 """A causal transformer over symbols. Vaswani et al. (2017), Attention is all you need; Radford et al. (2018), GPT."""
 
+from functools import partial
 from typing import cast
 
 import torch
@@ -20,29 +21,16 @@ class Causal(nn.Module):
 
     def __init__(self, symbols: int, places: int, width: int, depth: int, heads: int) -> None:
         super().__init__()
-        if depth < 1 or heads < 1 or width < 1 or width % heads:
-            raise UserError(
-                f"a transformer of width={width}, depth={depth} and heads={heads}: choose at least 1 of each, and a "
-                "width that is a multiple of the heads"
-            )
         self.start = nn.Parameter(0.02 * torch.randn(width))
         self.embedding = nn.Embedding.from_pretrained(0.02 * torch.randn(symbols, width), freeze=False)
         self.places = nn.Parameter(0.02 * torch.randn(places, width))
-        self.blocks = nn.ModuleList(
-            nn.TransformerEncoderLayer(
-                width, heads, 4 * width, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
-            )
-            for _ in range(depth)
-        )
+        self.blocks = blocks(width, depth, heads)
         self.head = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, symbols))
 
     def forward(self, k: Tensor) -> Tensor:
         start = self.start.expand(len(k), 1, -1)  # (B, 1, width)
         h = torch.cat([start, self.embedding(k)], dim=1) + self.places[: k.shape[1] + 1]  # (B, n + 1, width)
-        later = torch.ones(h.shape[1], h.shape[1], dtype=torch.bool, device=h.device).triu(1)
-        for block in self.blocks:
-            h = block(h, src_mask=later)
-        return self.head(h)
+        return self.head(causal(self.blocks, h))
 
     def following(self, k: Tensor | None, past: list[Past]) -> Tensor:
         """Logits (B, K) of the symbol after k (B,), or of the first, (1, K), where it is None.
@@ -51,11 +39,35 @@ class Causal(nn.Module):
         """
         place = past[0][0].shape[2] if past else 0
         h = (self.start if k is None else self.embedding(k)) + self.places[place]
-        h = h.view(-1, 1, h.shape[-1])  # (B, 1, width)
-        for i, block in enumerate(self.blocks):
-            h, seen = _after(cast(nn.TransformerEncoderLayer, block), h, past[i] if place else None)
-            past[i : i + 1] = [seen]
-        return self.head(h)[:, 0]
+        return self.head(following(self.blocks, h.view(-1, 1, h.shape[-1]), past))[:, 0]
+
+
+def blocks(width: int, depth: int, heads: int) -> nn.ModuleList:
+    """UserError where the heads do not divide the width."""
+    if depth < 1 or heads < 1 or width < 1 or width % heads:
+        raise UserError(
+            f"a transformer of width={width}, depth={depth} and heads={heads}: choose at least 1 of each, and a "
+            "width that is a multiple of the heads"
+        )
+    block = partial(nn.TransformerEncoderLayer, dropout=0.0, activation="gelu", batch_first=True, norm_first=True)
+    return nn.ModuleList(block(width, heads, 4 * width) for _ in range(depth))
+
+
+def causal(blocks: nn.ModuleList, h: Tensor) -> Tensor:
+    """(B, n, width) -> the same, each place by those up to it"""
+    later = torch.ones(h.shape[1], h.shape[1], dtype=torch.bool, device=h.device).triu(1)
+    for block in blocks:
+        h = block(h, src_mask=later)
+    return h
+
+
+def following(blocks: nn.ModuleList, h: Tensor, past: list[Past]) -> Tensor:
+    """What `causal` gives of one more place (B, 1, width), by what `past` keeps of those before it, and keeps of it."""
+    first = not past
+    for i, block in enumerate(blocks):
+        h, seen = _after(cast(nn.TransformerEncoderLayer, block), h, None if first else past[i])
+        past[i : i + 1] = [seen]
+    return h
 
 
 def _after(block: nn.TransformerEncoderLayer, h: Tensor, past: Past | None) -> tuple[Tensor, Past]:

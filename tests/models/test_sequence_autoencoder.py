@@ -16,6 +16,7 @@ from aeexp.likelihoods import Categorical
 from aeexp.models.sequence import SequenceAutoencoder
 from aeexp.networks.lstm import GRU, LSTM
 from aeexp.networks.mlp import MLP
+from aeexp.networks.sequence_transformer import Transformer
 from aeexp.symbols import until_end
 from aeexp.types import Batch
 
@@ -75,18 +76,31 @@ def test_the_parameter_of_probabilities_has_them_as_its_first_mean():
     same(Categorical().mean(Categorical().parameter(p)), p)
 
 
-@pytest.mark.parametrize("network", [LSTM, GRU])
+NETWORKS = [LSTM(8, 2, 4), GRU(8, 2, 4), Transformer(8, 2, 2, 4)]
+over_networks = pytest.mark.parametrize("network", NETWORKS, ids=lambda network: type(network).__name__)
+
+
+@over_networks
 def test_a_sequence_is_read_to_its_end_and_no_further(network):
-    encoder = network(7, 2, 4).encoder((T, V))
-    short = sequences([2, 1, 0, 0])
+    encoder, short = network.encoder((T, V)), sequences([2, 1, 0, 0])
     assert short[0, 3].sum() == 0
-    same(encoder(short), encoder[-1].lstm(short[:, :3])[0][:, -1])
     assert encoder(torch.zeros(1, T, V)).isfinite().all()  # of nothing at all
+    read = encoder[-1]
+    if isinstance(network, Transformer):
+        h = read.enter(short[:, :3]) + read.places[:3]
+        for block in read.blocks:
+            h = block(h)
+        same(encoder(short), read.norm(h).mean(1))
+        with torch.no_grad():
+            same(encoder.eval()(short), read.norm(h).mean(1))  # torch has a kernel of its own for this
+    else:
+        same(encoder(short), read.lstm(short[:, :3])[0][:, -1])
 
 
-@pytest.mark.parametrize(("network", "shape"), [(LSTM, (T, V)), (GRU, (T, V)), (GRU, (2, 4, 3)), (LSTM, (1, 3, 5))])
+@over_networks
+@pytest.mark.parametrize("shape", [(T, V), (2, 4, 3)], ids=str)
 def test_a_step_is_given_by_the_steps_before_it(network, shape):
-    decoder = network(7, 1, 4).autoregressive(3, shape)
+    decoder = network.autoregressive(3, shape)
     z, x = torch.randn(2, 3), torch.rand(2, *shape, requires_grad=True)
     theta = decoder(z, x)
     assert theta.shape == x.shape
@@ -97,9 +111,9 @@ def test_a_step_is_given_by_the_steps_before_it(network, shape):
         assert seen == [*range(t)]
 
 
-@pytest.mark.parametrize("network", [LSTM, GRU])
+@over_networks
 def test_run_on_its_own_it_is_what_it_is_when_it_is_shown_the_same_steps(network):
-    decoder, z = network(7, 2, 4).autoregressive(3, (T, V)), torch.randn(5, 3)
+    decoder, z = network.autoregressive(3, (T, V)), torch.randn(5, 3)
     theta, x = decoder.run(z, Categorical().mode)
     same(theta, decoder(z, x))
     assert torch.equal(x, torch.eye(V)[theta.argmax(2)])

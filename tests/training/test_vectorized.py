@@ -19,6 +19,7 @@ ALONE = {
     "model=sequence_autoencoder",
     "model=sequence_vae",
     "network=gru",
+    "network=transformer",
     "model=topk",
     "model=conv_unpool",
     "network=conv_unpool",

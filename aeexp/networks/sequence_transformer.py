@@ -1,0 +1,109 @@
+"""Transformer over the steps of a sequence. Vaswani et al. (2017), Attention is all you need.
+
+    h = E x + p,  features: the mean of the last block's h over the steps;    theta = V block(U z + p)
+
+Each step attends to every other. Conditioned, which `autoregressive` makes, to those before it alone, and theta_t = V
+block(E x_<t + U z + p)_t. A sequence (T, F) may be shorter than T: steps of zeros alone at its end are attended by
+none, and are not in the mean.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pad
+
+from aeexp.networks.base import Autoregressive, Encoder, Network
+from aeexp.networks.steps import FromRows, Rows, beyond_end, steps_of
+from aeexp.networks.transformer import Past, blocks, causal, following
+
+
+class Transformer(Network):
+    """`depth` blocks of `width` units and `heads` in the encoder, and in the decoder. A step is a row of an image, the
+    F numbers of a series (T, F), or `frame` numbers of one (T,)."""
+
+    twice_differentiable = False  # fused attention has no second derivative
+
+    def __init__(self, width: int, depth: int, heads: int, frame: int) -> None:
+        self.size, self.width, self.frame = (width, depth, heads), width, frame
+
+    def encoder(self, shape: tuple[int, ...]) -> Encoder:
+        steps = steps_of(shape, self.frame)
+        read = Read(self.size, steps, padded=len(shape) == 2)
+        return Encoder(Rows(shape), nn.Unflatten(1, steps), read, out_features=self.width)
+
+    def decoder(self, in_features: int, shape: tuple[int, ...]) -> nn.Module:
+        return nn.Sequential(Written(self.size, in_features, steps_of(shape, self.frame)), FromRows(shape))
+
+    def autoregressive(self, in_features: int, shape: tuple[int, ...]) -> Autoregressive:
+        return Conditioned(self.size, in_features, shape, steps_of(shape, self.frame))
+
+
+def places(steps: int, width: int) -> nn.Parameter:
+    """p, as small as in GPT"""
+    return nn.Parameter(0.02 * torch.randn(steps, width))
+
+
+def head(width: int, out: int) -> nn.Module:
+    return nn.Sequential(nn.LayerNorm(width), nn.Linear(width, out))
+
+
+class Read(nn.Module):
+    """(B, T, F) -> (B, width); `padded`: without the zeros at a sequence's end."""
+
+    def __init__(self, size: tuple[int, int, int], steps: tuple[int, int], padded: bool) -> None:
+        super().__init__()
+        self.enter, self.places = nn.Linear(steps[1], size[0]), places(steps[0], size[0])
+        self.blocks, self.norm, self.padded = blocks(*size), nn.LayerNorm(size[0]), padded
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.enter(x) + self.places
+        left_out = beyond_end(x) if self.padded else torch.zeros(x.shape[:2], dtype=torch.bool, device=x.device)
+        left_out = torch.cat([torch.zeros_like(left_out[:, :1]), left_out[:, 1:]], 1)  # nothing at all is one step
+        for block in self.blocks:
+            h = block(h, src_key_padding_mask=left_out)
+        kept = ~left_out[..., None]
+        return (self.norm(h) * kept).sum(1) / kept.sum(1)
+
+
+class Written(nn.Module):
+    """(B, D) -> (B, T, F)"""
+
+    def __init__(self, size: tuple[int, int, int], dim: int, steps: tuple[int, int]) -> None:
+        super().__init__()
+        self.enter, self.places = nn.Linear(dim, size[0]), places(steps[0], size[0])
+        self.blocks, self.head = blocks(*size), head(size[0], steps[1])
+
+    def forward(self, z: Tensor) -> Tensor:
+        h = self.enter(z)[:, None] + self.places
+        for block in self.blocks:
+            h = block(h)
+        return self.head(h)
+
+
+class Conditioned(Autoregressive):
+    """x (B, *shape) is `steps` of as many numbers."""
+
+    def __init__(self, size: tuple[int, int, int], dim: int, shape: tuple[int, ...], steps: tuple[int, int]) -> None:
+        super().__init__()
+        self.enter, self.read, self.places = (
+            nn.Linear(dim, size[0]),
+            nn.Linear(steps[1], size[0]),
+            places(steps[0], size[0]),
+        )
+        self.blocks, self.head = blocks(*size), head(size[0], steps[1])
+        self.rows, self.from_rows = nn.Sequential(Rows(shape), nn.Unflatten(1, steps)), FromRows(shape)
+
+    def forward(self, z: Tensor, x: Tensor) -> Tensor:
+        before = pad(self.rows(x)[:, :-1], (0, 0, 1, 0))  # of each step, the one before it
+        h = self.read(before) + self.enter(z)[:, None] + self.places
+        return self.from_rows(self.head(causal(self.blocks, h)))
+
+    def run(self, z: Tensor, feed: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+        past = list[Past]()
+        x, thetas = [z.new_zeros(z.shape[0], 1, self.read.in_features)], list[Tensor]()
+        for place in self.places:
+            h = self.read(x[-1]) + self.enter(z)[:, None] + place
+            thetas.append(self.head(following(self.blocks, h, past)))
+            x.append(feed(thetas[-1]))
+        return self.from_rows(torch.cat(thetas, 1)), self.from_rows(torch.cat(x[1:], 1))

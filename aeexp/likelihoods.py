@@ -34,13 +34,13 @@ class Likelihood(nn.Module, ABC):
     def parameter(self, mean: Tensor) -> Tensor:
         """The theta whose mean this is, as near as theta is finite; any shape -> the same."""
 
-    def mode(self, theta: Tensor) -> Tensor:
-        """The likeliest x where it is of symbols, and the mean of anything else: (B, *shape) -> (B, *shape)"""
-        return self.mean(theta)
+    def mode(self, mean: Tensor) -> Tensor:
+        """The likeliest x of this mean where it is of symbols, else the mean itself: (B, *shape) -> (B, *shape)"""
+        return mean
 
-    def generate(self, theta: Tensor) -> Tensor:
-        """A draw of p(x | theta) where x is of symbols, and the mean of anything else, as pictures are shown."""
-        return self.mean(theta)
+    def generate(self, mean: Tensor) -> Tensor:
+        """A draw of the p(x | theta) of this mean where x is of symbols, else the mean, as pictures are shown."""
+        return mean
 
     def cut(self, x: Tensor) -> Tensor:
         """x (B, *shape) without what comes after its end, where it has one."""
@@ -128,12 +128,13 @@ class Categorical(Likelihood):
     def parameter(self, mean: Tensor) -> Tensor:
         return mean.clamp_min(NEAREST).log()
 
-    def mode(self, theta: Tensor) -> Tensor:
-        return self.cut(one_hot(theta.argmax(-1), theta.shape[-1]).to(theta))
+    def mode(self, mean: Tensor) -> Tensor:
+        return self.cut(one_hot(mean.argmax(-1), mean.shape[-1]).to(mean))
 
-    def generate(self, theta: Tensor) -> Tensor:
-        drawn = theta.softmax(-1).flatten(0, -2).multinomial(1).view(theta.shape[:-1])
-        return self.cut(one_hot(drawn, theta.shape[-1]).to(theta))
+    def generate(self, mean: Tensor) -> Tensor:
+        p = mean.clamp_min(torch.finfo(mean.dtype).tiny)  # of a step beyond the end all are 0
+        drawn = p.flatten(0, -2).multinomial(1).view(mean.shape[:-1])
+        return self.cut(one_hot(drawn, mean.shape[-1]).to(mean))
 
     def cut(self, x: Tensor) -> Tensor:
         return until_end(x)

@@ -148,7 +148,7 @@ class Factored(Autoencoder, ABC):
         return self.likelihood.mean(self.decoder(self.condition(z, y)))
 
     def generate(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        return self.likelihood.generate(self.decoder(self.condition(z, y)))
+        return self.likelihood.generate(self.decode(z, y))
 
     def reconstruct(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         code, switches = self.encode_with_switches(x, y)

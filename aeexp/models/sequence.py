@@ -10,6 +10,7 @@ A step is a symbol, an instant of a series, or a row of an image. In training th
 reconstructed reads its own steps, the likeliest symbols or the means; what is generated, symbols that are drawn.
 """
 
+from collections.abc import Callable
 from math import prod
 
 import torch
@@ -48,16 +49,20 @@ class SequenceAutoencoder(Factored):
         return Loss({"recon": self.likelihood.nll(theta, batch.x), **code.terms}, code.stats)
 
     def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        return self.likelihood.mean(self.decoder.run(z, self.likelihood.mode)[0])
+        return self.likelihood.mean(self._run(z, self.likelihood.mode)[0])
 
     def generate(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        return self.likelihood.cut(self.decoder.run(z, self.likelihood.generate)[1])
+        return self.likelihood.cut(self._run(z, self.likelihood.generate)[1])
 
     def reconstruct(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         return self.decode(self.encode(x).mean)
 
     def log_likelihood(self, x: Tensor, z: Tensor, y: Tensor | None = None) -> Tensor:
         return -self.likelihood.nll(self.decoder(z, x), x) - self.likelihood.left_out(prod(x.shape[1:]))
+
+    def _run(self, z: Tensor, choose: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+        """theta and x, each step of which is chosen by its mean"""
+        return self.decoder.run(z, lambda theta: choose(self.likelihood.mean(theta)))
 
     def _dropped_out(self, x: Tensor) -> Tensor:
         """x (B, *shape), in training with zeros for `word_dropout` of its steps: (T, F), or the rows of an image"""

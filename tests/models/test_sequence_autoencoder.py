@@ -13,6 +13,7 @@ from aeexp.codes.gaussian import Gaussian
 from aeexp.codes.identity import Identity
 from aeexp.errors import UserError
 from aeexp.likelihoods import Categorical
+from aeexp.models.regularized import Regularized
 from aeexp.models.sequence import SequenceAutoencoder
 from aeexp.networks.lstm import GRU, LSTM
 from aeexp.networks.mlp import MLP
@@ -64,11 +65,11 @@ def test_probabilities_of_all_sequences_sum_to_one_and_their_mean_is_the_mean():
 
 def test_draws_have_the_mean_and_the_mode_is_the_likeliest_symbol_of_each_step():
     theta = torch.randn(1, T, V)
-    drawn = Categorical().generate(theta.expand(40_000, -1, -1))
+    drawn = Categorical().generate(Categorical().mean(theta).expand(40_000, -1, -1))
     assert set(drawn.unique().tolist()) <= {0.0, 1.0}
     assert torch.allclose(drawn.mean(0), Categorical().mean(theta)[0], atol=0.015)
     theta = torch.tensor([[[0.0, 1, 0], [0, 0, 1], [1, 0, 0], [0, 1, 0]]])
-    assert torch.equal(Categorical().mode(theta), sequences([1, 2, 0, 1]))
+    assert torch.equal(Categorical().mode(Categorical().mean(theta)), sequences([1, 2, 0, 1]))
 
 
 def test_the_parameter_of_probabilities_has_them_as_its_first_mean():
@@ -127,6 +128,13 @@ def test_probabilities_of_all_sequences_given_a_code_sum_to_one():
     p = net.log_likelihood(x, z).exp()
     share = (drawn[:, None] == x[None]).flatten(2).all(2).double().mean(0)
     assert torch.allclose(share, p, atol=0.015)
+
+
+def test_what_is_generated_of_steps_that_are_given_by_the_code_alone_has_their_mean():
+    net, z = make(Regularized, IDENTITY, GRU(5, 1, 4), shape=(T, V), likelihood=Categorical()), torch.randn(1, 3)
+    drawn = net.generate(z.expand(40_000, -1))
+    assert set(drawn.unique().tolist()) == {0.0, 1.0} and (drawn.sum(2).diff(dim=1) <= 0).all()  # nothing after an end
+    assert torch.allclose(drawn.mean(0), net.decode(z)[0], atol=0.015)
 
 
 def test_the_objective_is_that_of_the_next_symbols_and_the_code():

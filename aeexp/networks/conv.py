@@ -66,7 +66,8 @@ class Convolutions(Network):
         """The shape of the last feature map."""
         if len(shape) != 3:
             raise UserError(
-                f"network=conv needs images (C, H, W), but the data's shape is {tuple(shape)}: choose network=mlp"
+                f"network=conv needs images (C, H, W), but the data's shape is {tuple(shape)}: choose network=mlp, or "
+                "network=conv1d of series"
             )
         if not [*self.pooled, *self.flat]:
             raise UserError("network=conv has no layers: give network.pooled or network.flat at least one width")

@@ -50,7 +50,12 @@ def without_paths(node: Any, name: str = "") -> Any:
     """A node without the places where data lie, and without what is only shown."""
     if isinstance(node, dict):
         left_out = NOT_IDENTITY_OF.get(name, ())
-        return {key: without_paths(value, key) for key, value in node.items() if key not in left_out}
+        # the data sets `against` which a protocol measures have names of their own
+        return {
+            key: without_paths(value, "data" if name == "against" else key)
+            for key, value in node.items()
+            if key not in left_out
+        }
     return node
 
 

@@ -148,6 +148,18 @@ def test_two_processes_never_work_on_one_run_and_a_dead_one_is_not_in_the_way(tm
     assert Run(tmp_path / "run").status["state"] == "completed"
 
 
+def test_where_the_data_lie_is_no_setting_of_a_protocol(tmp_path):
+    run = Run(tmp_path)
+    run.mark_trained({"parameters": 3})
+
+    def settings(root, seed=0):
+        return {"seed": seed, "against": {"mnist": {"root": root, "seed": seed}}}
+
+    run.add({"protocol": "anomaly", "settings": settings("here"), "metrics": {"anomaly/auroc": 0.9}}, {"seed": 0})
+    assert run.protocol("anomaly", settings("there"))["metrics"] == {"anomaly/auroc": 0.9}
+    assert run.protocol("anomaly", settings("here", seed=1)) is None
+
+
 def test_numbers_made_with_other_settings_stay_beside_the_new_ones(tmp_path):
     run = Run(tmp_path)
     run.mark_trained({"parameters": 3})

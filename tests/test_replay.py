@@ -40,6 +40,7 @@ def test_a_frozen_encoder_does_not_move_in_the_second_phase(small, monkeypatch):
     assert not torch.equal(*ends.values())
 
 
+@pytest.mark.slow
 @pytest.mark.realdata
 @pytest.mark.skipif(not REAL_DATA.exists(), reason="the real data are not here")
 def test_what_the_source_prints_of_480_labels_is_replayed(capsys):

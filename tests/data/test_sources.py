@@ -709,6 +709,7 @@ def config_of(*words):
 NEEDED = {"folder": ["data.source.path=pictures"], "array": ["data.source.x=x.npy", "data.test=0.2"]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("class_filter", ["all", "one_class", "leave_out"])
 def test_every_data_set_composes_with_every_view(class_filter):
     options = sorted(file.stem for file in (CONFIGS / "data").glob("*.yaml"))

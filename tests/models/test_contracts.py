@@ -84,6 +84,7 @@ class TestEveryKindAndPart:
         except UserError as refusal:
             assert_one_sentence(refusal)
 
+    @pytest.mark.slow
     def test_it_is_trained_and_measured_in_mixed_precision(self, words, batch):
         task, _ = made(*words)
         with torch.autocast("cpu", torch.bfloat16):

@@ -133,6 +133,7 @@ def test_labelled_examples_that_recur_move_no_moment_of_the_others():
         assert counted.all() and groups[:, 0].all() and not groups[:, 1].any()
 
 
+@pytest.mark.slow
 def test_a_few_labels_are_enough_where_the_classes_are_far_apart():
     torch.set_default_dtype(torch.float32)
     task, data = made("model=ladder", "labels=60", "data.labelled=40", "bottleneck=32")

@@ -74,6 +74,7 @@ def test_a_code_passes_through_both():
             asked()
 
 
+@pytest.mark.slow
 def test_a_few_labels_are_enough_where_the_classes_are_far_apart():
     torch.set_default_dtype(torch.float32)
     task, data = made("model=m1_m2", "labels=100", "data.labelled=50", "bottleneck=16")

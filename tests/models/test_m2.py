@@ -83,6 +83,7 @@ def test_without_a_label_the_most_probable_one_is_taken_and_a_code_is_decoded_fo
     assert not torch.allclose(each[0], each[1])
 
 
+@pytest.mark.slow
 def test_a_few_labels_are_enough_where_the_classes_are_far_apart():
     torch.set_default_dtype(torch.float32)
     task, data = made("model=m2", "labels=60", "data.labelled=20", "bottleneck=6")

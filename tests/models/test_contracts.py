@@ -170,6 +170,7 @@ def test_every_protocol_measures_every_kind(evaluation, model, tmp_path_factory,
     assert all(isinstance(value, float) for value in result.metrics.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", [f"experiment={name}" for name in options("experiment")])
 def test_every_recipe_composes(option):
     config = configured(option)

@@ -134,6 +134,7 @@ def test_a_schedule_finds_the_number_and_the_stage_of_the_inner_model():
         model.nothing  # noqa: B018
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", sorted({*options("scaling")} - {"none"}))
 @pytest.mark.parametrize("name", MODELS)
 def test_every_model_trains_on_scaled_data_or_is_refused(name, option):

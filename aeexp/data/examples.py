@@ -27,6 +27,9 @@ class Examples(Dataset[Batch]):
         # index_select copies whole rows; x[index] visits every byte and is many times slower
         return self.batch(self.x.index_select(0, index), self.y.index_select(0, index))
 
+    def first(self, n: int) -> "Examples":
+        return Examples(self.x[:n], self.y[:n], self.factor)
+
     def batches(self, size: int) -> "Batches":
         """The whole set in order."""
         return Batches(self, size)

@@ -161,10 +161,9 @@ class DataModule(pl.LightningDataModule):
             raise UserError(
                 f"data.shape={list(self.shape)}, but the examples of data={self.name} are {list(x.shape[1:])}"
             )
-        test_x, test_y = own_test or (x[:0], y[:0])
         if self.bounded:
-            refuse_outside(self.peak, self.name, *((x, test_x) if own_test else (x,)))
-        if unknown := sorted({*test_y.unique().tolist()} - {*y.unique().tolist(), -1}):
+            refuse_outside(self.peak, self.name, x, *(own_test or ())[:1])
+        if own_test and (unknown := sorted({*own_test[1].unique().tolist()} - {*y.unique().tolist(), -1})):
             raise UserError(
                 f"the test part of data={self.name} has the labels {unknown}, which no training example has: "
                 "choose to leave these examples out, or to give them -1, which is no label"

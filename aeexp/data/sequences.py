@@ -48,11 +48,9 @@ class Sequences(Language):
         return Facts([self._length(parts) + 1, len(self.vocabulary(root).symbols) + 1], 0, len(parts) > 1, 1)
 
     def load(self, root: Path) -> tuple[Part, Part | None]:
-        parts = self._sequences(root)
-        train, *test = [
-            (self.vocabulary(root).one_hot(part, self._length(parts) + 1), torch.full((len(part),), -1))
-            for part in parts
-        ]
+        parts, words = self._sequences(root), self.vocabulary(root)
+        length = self._length(parts) + 1
+        train, *test = [(words.one_hot(part, length), torch.full((len(part),), -1)) for part in parts]
         return train, test[0] if test else None
 
     def vocabulary(self, root: Path) -> Vocabulary:

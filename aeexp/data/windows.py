@@ -11,6 +11,8 @@ from aeexp.data.sources import Facts, Part
 from aeexp.data.tables import columns
 from aeexp.errors import UserError
 
+Measured = tuple[np.ndarray, np.ndarray | None]  # instants (T, F), and which are anomalous, (T,) bool
+
 
 class Instants(NamedTuple):
     """What of a test series of T instants its windows lack."""
@@ -78,18 +80,15 @@ class Windows:
         """The training, validation and test instants, (T, F) float32, and which are anomalous, (T,) bool"""
         series = [self._read(file) for file in self.files(root)]
         if len(series) == 1:
-            values, anomalous = series[0]
-            n = len(values) - round(self.test * len(values))
-            series = [(values[:n], _some(anomalous, slice(n))), (values[n:], _some(anomalous, slice(n, None)))]
+            series = _cut(series[0], self.test)
         (values, anomalous), test = series
         if values.shape[1] != test[0].shape[1]:
             raise UserError(
                 f"the test series has {test[0].shape[1]} columns, but the training series {values.shape[1]}"
             )
-        n = len(values) - round(self.val * len(values))
-        mean, deviation = values[:n].mean(0), values[:n].std(0)
+        parts = [*_cut((values, anomalous), self.val), test]
+        mean, deviation = parts[0][0].mean(0), parts[0][0].std(0)
         deviation[deviation == 0] = 1
-        parts = [(values[:n], _some(anomalous, slice(n))), (values[n:], _some(anomalous, slice(n, None))), test]
         if shortest := [len(part) for part, _ in parts if len(part) < self.window]:
             raise UserError(
                 f"a part of {shortest[0]} instants has no window of data.source.window={self.window}: choose a shorter "
@@ -100,7 +99,7 @@ class Windows:
             for part, of in parts
         ]
 
-    def _read(self, file: Path) -> tuple[np.ndarray, np.ndarray | None]:
+    def _read(self, file: Path) -> Measured:
         values, label = columns(file, self.label)
         if not np.isfinite(values).all():
             raise UserError(
@@ -136,5 +135,8 @@ class Windows:
         return ~anomalous[starts[:, None] + torch.arange(self.window)].any(1)
 
 
-def _some(anomalous: np.ndarray | None, part: slice) -> np.ndarray | None:
-    return None if anomalous is None else anomalous[part]
+def _cut(series: Measured, share: float) -> list[Measured]:
+    """The first of its instants, and the last, a fraction of them"""
+    values, anomalous = series
+    n = len(values) - round(share * len(values))
+    return [(values[part], None if anomalous is None else anomalous[part]) for part in (slice(n), slice(n, None))]

@@ -25,7 +25,6 @@ import torch
 from torch import Tensor
 
 from aeexp.context.base import EvaluationContext, Result
-from aeexp.data.examples import Examples
 from aeexp.errors import NotApplicable, UserError
 from aeexp.metrics.detection import auroc, exceedance_rate, ranking_metrics, threshold
 from aeexp.metrics.instants import adjusted_f1_of_chance, f1_of_alarms, point_adjusted, segments
@@ -53,7 +52,7 @@ class Pointwise:
         above = threshold(of_val[~of_val.isnan()].numpy(), self.target_false_alarm_rate)
         alarms = scores > above
         metrics = {"threshold": above, "alarm_rate": float(alarms.mean())}
-        values = averaged(_values(data.test), instants.starts).numpy()  # (T, F)
+        values = averaged(context.map(lambda batch: batch.x, data.test), instants.starts).numpy()  # (T, F)
         truth = np.zeros(len(scores), bool) if instants.anomalous is None else instants.anomalous.numpy()
         if 0 < truth.sum() < len(truth):
             metrics |= detected(scores, alarms, truth)
@@ -87,7 +86,3 @@ def detected(scores: np.ndarray, alarms: np.ndarray, truth: np.ndarray) -> dict[
         "f1_adjusted": f1_of_alarms(point_adjusted(alarms, truth), truth),
         "f1_adjusted_chance": adjusted_f1_of_chance(float(alarms.mean()), truth),
     }
-
-
-def _values(part: Examples) -> Tensor:
-    return part.x * part.factor

@@ -20,7 +20,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from aeexp.context.base import EvaluationContext, Result
-from aeexp.data.examples import Examples
 from aeexp.errors import NotApplicable, UserError
 from aeexp.metrics.finite import refuse_not_finite
 
@@ -36,8 +35,7 @@ class Regression:
     def __call__(self, context: EvaluationContext) -> Result:
         """NotApplicable of data without a property, and of a model without codes."""
         words, data = context.data.vocabulary, context.data
-        parts = [_first(data.train, self.examples), _first(data.val, self.examples // 5)]
-        parts += [_first(data.test, self.examples)]
+        parts = [data.train.first(self.examples), data.val.first(self.examples // 5), data.test.first(self.examples)]
         found = [words.language.property(words.texts(part.x)) for part in parts] if words else [None]
         if None in found:
             raise NotApplicable("no property of these examples is known: choose data=numerals or data=zinc")
@@ -53,10 +51,6 @@ class Regression:
             r2, mae = _scores([each.double().numpy() for each in x], values)
             metrics |= {f"r2{suffix}": r2, f"mae{suffix}": mae}
         return Result(metrics, facts={"property": known[0].name})
-
-
-def _first(part: Examples, n: int) -> Examples:
-    return Examples(part.x[:n], part.y[:n], part.factor)
 
 
 def _scores(x: list[np.ndarray], y: list[np.ndarray]) -> tuple[float, float]:

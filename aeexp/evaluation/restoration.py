@@ -69,7 +69,7 @@ class Restoration:
         val = context.data.val
         if not self.filters or len(context.data.shape) != 3:
             return None
-        some = Examples(val.x[: self.examples], val.y[: self.examples], val.factor)
+        some = val.first(self.examples)
         errors = self._errors(context, some, self.filters)
         name = min(errors, key=lambda name: errors[name])
         return name, self.filters[name]

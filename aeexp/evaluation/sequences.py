@@ -22,6 +22,8 @@ prior, or as `<metric>_ngram` drawn from the n-gram model:
 The page shows test sequences with their reconstructions, samples, and texts of codes between two test sequences.
 """
 
+from math import exp
+
 import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
@@ -58,14 +60,12 @@ class Sequences:
         words, data = context.data.vocabulary, context.data
         if words is None:
             raise NotApplicable("the data are no sequences of symbols: choose data=numerals or data=sequences")
-        size = len(words.symbols) + 1
-        largest = int(63 * torch.tensor(2.0).log() / torch.tensor(size + 1.0).log())
-        ngrams = NGrams(_units(data.train), size, min(self.order, largest))
+        ngrams = NGrams(_units(data.train), len(words.symbols) + 1, self.order)
         on_validation, on_test = ngrams.nats(_units(data.val)), ngrams.nats(_units(data.test))
         best = on_validation.index(min(on_validation))
         symbols = (lengths(data.test.x) + 1).double().mean().item()
         metrics = {"nats_ngram": on_test[best], "order_ngram": best + 1.0, "symbols": symbols}
-        metrics["perplexity_ngram"] = _perplexity(on_test[best], symbols)
+        metrics["perplexity_ngram"] = exp(on_test[best] / symbols)
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             torch.manual_seed(self.seed)
             metrics |= self._likelihood(context)
@@ -85,7 +85,7 @@ class Sequences:
         except NotApplicable:
             return {}
         nats, symbols = -log_p.mean().item(), (lengths(test.x[drawn]) + 1).double().mean().item()
-        return {"nats": nats, "perplexity": _perplexity(nats, symbols)}
+        return {"nats": nats, "perplexity": exp(nats / symbols)}
 
     def _log_p(self, context: EvaluationContext, batch: Batch) -> Tensor:
         """(B,)"""
@@ -152,7 +152,3 @@ def _blocks(context: EvaluationContext, words: Vocabulary, texts: dict[str, list
 def _units(part: Examples) -> Tensor:
     """(N, T) int64, -1 after the end"""
     return part.x.argmax(2).where(part.x.bool().any(2), -1)
-
-
-def _perplexity(nats: float, symbols: float) -> float:
-    return torch.tensor(nats / symbols).exp().item()

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from aeexp.metrics.detection import f1
+
 
 def segments(truth: np.ndarray) -> list[slice]:
     """The runs of anomalous instants"""
@@ -11,7 +13,7 @@ def segments(truth: np.ndarray) -> list[slice]:
 
 def f1_of_alarms(alarms: np.ndarray, truth: np.ndarray) -> float:
     """The harmonic mean of precision and recall of the instants"""
-    return float(2 * (alarms & truth).sum() / max(1, alarms.sum() + truth.sum()))
+    return f1(alarms[~truth], alarms[truth], 0.5)
 
 
 def point_adjusted(alarms: np.ndarray, truth: np.ndarray) -> np.ndarray:

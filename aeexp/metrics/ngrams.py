@@ -6,18 +6,21 @@ c is the n - 1 symbols before v, c' without the first of them, N counts in the t
 different symbols follow c there; p_n = p_n-1 where c was never seen.
 """
 
+from math import log2
+
 import numpy as np
 import torch
 from torch import Tensor
 
 
 class NGrams:
-    """Of units (N, T) int64, below `size`, -1 after the end of a sequence; before its first is a start. n <= `order`,
-    so that (size + 1)^order is an int64, which UserError of a larger one is the caller's to give."""
+    """Of units (N, T) int64, below `size`, -1 after the end of a sequence; before its first is a start. n is at most
+    `order`, and such that (size + 1)^n, how many n-grams there can be, is an int64."""
 
     def __init__(self, units: Tensor, size: int, order: int) -> None:
         self.size, self.base = size, size + 1  # and the start
         self.grams: list[tuple[np.ndarray, np.ndarray]] = []  # for n = 1, 2, ...: c v as a number, and N(c v)
+        order = min(order, int(63 / log2(self.base)))
         self.contexts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []  # c, N(c), T(c)
         known = units.numpy()[units.numpy() >= 0]
         for c in self._contexts(units.numpy(), order):

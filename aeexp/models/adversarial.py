@@ -8,13 +8,12 @@ that of its own objective, and both move in one step. At the equilibrium the agg
 `generator` is lambda log 2, and `discriminator` 2 log 2.
 """
 
-from torch import Tensor, nn
-from torch.func import functional_call
+from torch import nn
 from torch.nn.functional import softplus
 
 from aeexp.errors import UserError
 from aeexp.models.base import Components, Factored
-from aeexp.networks.base import Network
+from aeexp.networks.base import Network, frozen
 from aeexp.priors import StandardNormal
 from aeexp.types import Batch, Loss
 
@@ -39,13 +38,8 @@ class Adversarial(Factored):
         terms = {
             "recon": recon,
             **code.terms,
-            "generator": self.weight * softplus(-self._frozen(z)),
+            "generator": self.weight * softplus(-frozen(self.discriminator, z)),
             "discriminator": softplus(-on_drawn) + softplus(on_code),
         }
         right = 0.5 * ((on_drawn > 0).to(z) + (on_code < 0).to(z))
         return Loss(terms, {**code.stats, "discriminator_accuracy": right})
-
-    def _frozen(self, z: Tensor) -> Tensor:
-        """D(z) with D's weights as constants: (B, *positions, D) -> (B,)"""
-        constants = {name: weight.detach() for name, weight in self.discriminator.named_parameters()}
-        return functional_call(self.discriminator, constants, (z,))

@@ -19,13 +19,12 @@ from math import prod
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.nn.functional import relu
 
 from aeexp.activations import elementwise
 from aeexp.errors import UserError
 from aeexp.models.base import Components, Factored
-from aeexp.networks.base import Network, output_layer
+from aeexp.networks.base import Network, frozen, output_layer
 from aeexp.types import Batch, Loss
 
 DELTA, MOST = 1e-4, 1e4  # joins a norm, and the largest w
@@ -44,9 +43,8 @@ class FirstStage(Factored):
         code, switches = self.encode_with_switches(self.corruption(batch.x))
         theta = self.decoder(self.condition(code.z, None), *switches)
         recon, restored = self.likelihood.nll(theta, batch.x), self.likelihood.mean(theta)
-        constants = {name: each.detach() for name, each in self.discriminator.named_parameters()}
-        of_restored, hidden = functional_call(self.discriminator, constants, (restored,))
-        _, hidden_of_x = functional_call(self.discriminator, constants, (batch.x,))
+        of_restored, hidden = frozen(self.discriminator, restored)
+        _, hidden_of_x = frozen(self.discriminator, batch.x)
         on_x, on_restored = self.discriminator(batch.x)[0], self.discriminator(restored.detach())[0]  # (B, patches)
         errors = [(a - b).square().flatten(1).mean(1) for a, b in zip(hidden, hidden_of_x, strict=True)]
         generator = -of_restored.mean(1)

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -91,6 +92,11 @@ class Network(ABC):
     def patches(self, shape: tuple[int, ...]) -> PatchNetwork | None:
         """None where the network reads an example as a whole. UserError where it cannot cut this shape."""
         return None
+
+
+def frozen(module: nn.Module, x: Tensor) -> Any:
+    """module(x) with its weights as constants: a gradient passes to x alone."""
+    return functional_call(module, {name: weight.detach() for name, weight in module.named_parameters()}, (x,))
 
 
 def output_layer(decoder: nn.Module) -> tuple[str, nn.Module]:

@@ -16,15 +16,14 @@ A sequence (T, F) may be shorter than T: steps of zeros alone at its end are non
 them. GRU: the same with gated recurrent units. Cho et al. (2014), Learning phrase representations, eq. 5 to 8.
 """
 
-from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad
 
 from aeexp.errors import UserError
 from aeexp.networks.base import Autoregressive, Encoder, Network
-from aeexp.networks.steps import FromRows, Rows, beyond_end, steps_of
+from aeexp.networks.steps import FromRows, Rows, Stepwise, beyond_end, steps_of
 
 Cell = type[nn.LSTM] | type[nn.GRU]
 
@@ -90,29 +89,17 @@ class Backwards(nn.Module):
         return self.out(g).flip(1)
 
 
-class Forwards(Autoregressive):
-    """x (B, *shape) is `steps` of `size` numbers."""
-
+class Forwards(Stepwise):
     def __init__(
         self, cell: Cell, dim: int, width: int, layers: int, shape: tuple[int, ...], steps: tuple[int, int]
     ) -> None:
-        super().__init__()
-        self.steps, self.size = steps
+        super().__init__(shape, steps)
         self.lstm = cell(self.size + dim, width, layers, batch_first=True)
         self.out = nn.Linear(width, self.size)
-        self.rows = nn.Sequential(Rows(shape), nn.Unflatten(1, steps))
-        self.from_rows = FromRows(shape)
 
-    def forward(self, z: Tensor, x: Tensor) -> Tensor:
-        before = pad(self.rows(x)[:, :-1], (0, 0, 1, 0))  # of each step, the one before it
-        h = self.lstm(torch.cat([before, z[:, None].expand(-1, self.steps, -1)], 2))[0]
-        return self.from_rows(self.out(h))
+    def of_all(self, z: Tensor, before: Tensor) -> Tensor:
+        return self.of_next(z, before, None)[0]
 
-    def run(self, z: Tensor, feed: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
-        state, x = None, [z.new_zeros(z.shape[0], 1, self.size)]
-        thetas = []
-        for _ in range(self.steps):
-            h, state = self.lstm(torch.cat([x[-1], z[:, None]], 2), state)
-            thetas.append(self.out(h))
-            x.append(feed(thetas[-1]))
-        return self.from_rows(torch.cat(thetas, 1)), self.from_rows(torch.cat(x[1:], 1))
+    def of_next(self, z: Tensor, before: Tensor, state: Any) -> tuple[Tensor, Any]:
+        h, state = self.lstm(torch.cat([before, z[:, None].expand(-1, before.shape[1], -1)], 2), state)
+        return self.out(h), state

@@ -7,15 +7,14 @@ block(E x_<t + U z + p)_t. A sequence (T, F) may be shorter than T: steps of zer
 none, and are not in the mean.
 """
 
-from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad
 
 from aeexp.networks.base import Autoregressive, Encoder, Network
-from aeexp.networks.steps import FromRows, Rows, beyond_end, steps_of
-from aeexp.networks.transformer import Past, blocks, causal, following
+from aeexp.networks.steps import FromRows, Rows, Stepwise, beyond_end, steps_of
+from aeexp.networks.transformer import Past, blocks, causal, following, head, small
 
 
 class Transformer(Network):
@@ -39,21 +38,12 @@ class Transformer(Network):
         return Conditioned(self.size, in_features, shape, steps_of(shape, self.frame))
 
 
-def places(steps: int, width: int) -> nn.Parameter:
-    """p, as small as in GPT"""
-    return nn.Parameter(0.02 * torch.randn(steps, width))
-
-
-def head(width: int, out: int) -> nn.Module:
-    return nn.Sequential(nn.LayerNorm(width), nn.Linear(width, out))
-
-
 class Read(nn.Module):
     """(B, T, F) -> (B, width); `padded`: without the zeros at a sequence's end."""
 
     def __init__(self, size: tuple[int, int, int], steps: tuple[int, int], padded: bool) -> None:
         super().__init__()
-        self.enter, self.places = nn.Linear(steps[1], size[0]), places(steps[0], size[0])
+        self.enter, self.places = nn.Linear(steps[1], size[0]), nn.Parameter(small(steps[0], size[0]))
         self.blocks, self.norm, self.padded = blocks(*size), nn.LayerNorm(size[0]), padded
 
     def forward(self, x: Tensor) -> Tensor:
@@ -71,7 +61,7 @@ class Written(nn.Module):
 
     def __init__(self, size: tuple[int, int, int], dim: int, steps: tuple[int, int]) -> None:
         super().__init__()
-        self.enter, self.places = nn.Linear(dim, size[0]), places(steps[0], size[0])
+        self.enter, self.places = nn.Linear(dim, size[0]), nn.Parameter(small(steps[0], size[0]))
         self.blocks, self.head = blocks(*size), head(size[0], steps[1])
 
     def forward(self, z: Tensor) -> Tensor:
@@ -81,29 +71,19 @@ class Written(nn.Module):
         return self.head(h)
 
 
-class Conditioned(Autoregressive):
-    """x (B, *shape) is `steps` of as many numbers."""
-
+class Conditioned(Stepwise):
     def __init__(self, size: tuple[int, int, int], dim: int, shape: tuple[int, ...], steps: tuple[int, int]) -> None:
-        super().__init__()
-        self.enter, self.read, self.places = (
-            nn.Linear(dim, size[0]),
-            nn.Linear(steps[1], size[0]),
-            places(steps[0], size[0]),
-        )
+        super().__init__(shape, steps)
+        self.enter, self.read = nn.Linear(dim, size[0]), nn.Linear(steps[1], size[0])
+        self.places = nn.Parameter(small(steps[0], size[0]))
         self.blocks, self.head = blocks(*size), head(size[0], steps[1])
-        self.rows, self.from_rows = nn.Sequential(Rows(shape), nn.Unflatten(1, steps)), FromRows(shape)
 
-    def forward(self, z: Tensor, x: Tensor) -> Tensor:
-        before = pad(self.rows(x)[:, :-1], (0, 0, 1, 0))  # of each step, the one before it
+    def of_all(self, z: Tensor, before: Tensor) -> Tensor:
         h = self.read(before) + self.enter(z)[:, None] + self.places
-        return self.from_rows(self.head(causal(self.blocks, h)))
+        return self.head(causal(self.blocks, h))
 
-    def run(self, z: Tensor, feed: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
-        past = list[Past]()
-        x, thetas = [z.new_zeros(z.shape[0], 1, self.read.in_features)], list[Tensor]()
-        for place in self.places:
-            h = self.read(x[-1]) + self.enter(z)[:, None] + place
-            thetas.append(self.head(following(self.blocks, h, past)))
-            x.append(feed(thetas[-1]))
-        return self.from_rows(torch.cat(thetas, 1)), self.from_rows(torch.cat(x[1:], 1))
+    def of_next(self, z: Tensor, before: Tensor, state: Any) -> tuple[Tensor, Any]:
+        past: list[Past] = state or []
+        place = past[0][0].shape[2] if past else 0
+        h = self.read(before) + self.enter(z)[:, None] + self.places[place]
+        return self.head(following(self.blocks, h, past)), past

@@ -1,6 +1,5 @@
 """A causal transformer over symbols. Vaswani et al. (2017), Attention is all you need; Radford et al. (2018), GPT."""
 
-from functools import partial
 from typing import cast
 
 import torch
@@ -21,11 +20,11 @@ class Causal(nn.Module):
 
     def __init__(self, symbols: int, places: int, width: int, depth: int, heads: int) -> None:
         super().__init__()
-        self.start = nn.Parameter(0.02 * torch.randn(width))
-        self.embedding = nn.Embedding.from_pretrained(0.02 * torch.randn(symbols, width), freeze=False)
-        self.places = nn.Parameter(0.02 * torch.randn(places, width))
+        self.start = nn.Parameter(small(width))
+        self.embedding = nn.Embedding.from_pretrained(small(symbols, width), freeze=False)
+        self.places = nn.Parameter(small(places, width))
         self.blocks = blocks(width, depth, heads)
-        self.head = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, symbols))
+        self.head = head(width, symbols)
 
     def forward(self, k: Tensor) -> Tensor:
         start = self.start.expand(len(k), 1, -1)  # (B, 1, width)
@@ -42,6 +41,22 @@ class Causal(nn.Module):
         return self.head(following(self.blocks, h.view(-1, 1, h.shape[-1]), past))[:, 0]
 
 
+def small(*shape: int) -> Tensor:
+    """Where symbols and places start, as in GPT"""
+    return 0.02 * torch.randn(*shape)
+
+
+def head(width: int, out: int) -> nn.Module:
+    """(..., width) -> (..., out)"""
+    return nn.Sequential(nn.LayerNorm(width), nn.Linear(width, out))
+
+
+def block(width: int, heads: int) -> nn.TransformerEncoderLayer:
+    return nn.TransformerEncoderLayer(
+        width, heads, 4 * width, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
+    )
+
+
 def blocks(width: int, depth: int, heads: int) -> nn.ModuleList:
     """UserError where the heads do not divide the width."""
     if depth < 1 or heads < 1 or width < 1 or width % heads:
@@ -49,8 +64,7 @@ def blocks(width: int, depth: int, heads: int) -> nn.ModuleList:
             f"a transformer of width={width}, depth={depth} and heads={heads}: choose at least 1 of each, and a "
             "width that is a multiple of the heads"
         )
-    block = partial(nn.TransformerEncoderLayer, dropout=0.0, activation="gelu", batch_first=True, norm_first=True)
-    return nn.ModuleList(block(width, heads, 4 * width) for _ in range(depth))
+    return nn.ModuleList(block(width, heads) for _ in range(depth))
 
 
 def causal(blocks: nn.ModuleList, h: Tensor) -> Tensor:

@@ -7,13 +7,13 @@ The code is a vector for the whole image, from the mean of the last block's toke
 """
 
 from abc import abstractmethod
-from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from aeexp.errors import UserError
 from aeexp.networks.base import Encoder, Network, PatchNetwork
+from aeexp.networks.transformer import block
 
 
 class Patched(Network):
@@ -70,9 +70,7 @@ class Patched(Network):
 
     def _blocks(self, width: int, depth: int) -> nn.Module:
         # one after the other; nn.TransformerEncoder starts all of them with the same weights
-        block = partial(nn.TransformerEncoderLayer, dropout=0.0, activation="gelu", batch_first=True, norm_first=True)
-        blocks = (block(width, self.heads, 4 * width) for _ in range(depth))
-        return nn.Sequential(*blocks, nn.LayerNorm(width))
+        return nn.Sequential(*(block(width, self.heads) for _ in range(depth)), nn.LayerNorm(width))
 
 
 class ViT(Patched):

@@ -3,6 +3,7 @@
 from copy import deepcopy
 from functools import cache
 
+import pytest
 import torch
 
 from aeexp.app import packages
@@ -54,6 +55,14 @@ def fit(model, batches):
         optimizer.zero_grad()
         model.loss(batch).total.backward()
         optimizer.step()
+
+
+def refusal(function, *arguments):
+    """The sentence with which it is refused."""
+    with pytest.raises(UserError) as refused:
+        function(*arguments)
+    assert "\n" not in str(refused.value) and ". " not in str(refused.value)
+    return str(refused.value)
 
 
 def assert_one_sentence(refusal):

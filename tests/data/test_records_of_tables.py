@@ -6,7 +6,7 @@ import numpy as np
 import pandas
 import pytest
 import torch
-from composing import configured, made
+from composing import configured, made, refusal
 from conftest import same
 from torch.distributions import Categorical, Normal
 
@@ -38,13 +38,6 @@ def folder(tmp_path):
 def table(**options):
     given = {"test_path": None, "label": "kind", "categorical": [], "drop": [], "columns": None}
     return Table("people.csv", **{**given, **options})
-
-
-def refusal(function, *arguments):
-    with pytest.raises(UserError) as refused:
-        function(*arguments)
-    assert "\n" not in str(refused.value) and ". " not in str(refused.value)
-    return str(refused.value)
 
 
 def test_columns_are_numbers_or_categories_and_say_whether_cells_are_missing(folder):

@@ -2,18 +2,17 @@
 
 import sys
 
+import composing
 import pytest
 import torch
-from conftest import ROOT
+from conftest import REAL_DATA
 
 from aeexp.data.module import DataModule
 from aeexp.data.molecules import Molecules
 from aeexp.data.numerals import Numerals, in_words
 from aeexp.data.sequences import Sequences
-from aeexp.errors import UserError
 from aeexp.symbols import Language, Vocabulary, lengths, until_end
 
-SHARED = ROOT.parent / "shared" / "data"
 SMILES = r"\[[^\]]+\]|Br|Cl|."
 
 
@@ -29,10 +28,9 @@ def folder(tmp_path):
 
 
 def refusal(function, *arguments):
-    with pytest.raises(UserError) as refused:
-        function(*arguments)
-    assert "choose" in str(refused.value) and "\n" not in str(refused.value) and ". " not in str(refused.value)
-    return str(refused.value)
+    said = composing.refusal(function, *arguments)
+    assert "choose" in said
+    return said
 
 
 def test_a_row_for_each_symbol_then_the_end_then_nothing(folder):
@@ -142,10 +140,10 @@ def test_without_rdkit_nobody_knows(monkeypatch):
     assert "pip install 'aeexp[molecules]'" in refusal(source.property, ["CCO"])
 
 
-@pytest.mark.skipif(not (SHARED / "ZINC250k").exists(), reason="ZINC250k is not there")
+@pytest.mark.skipif(not (REAL_DATA / "ZINC250k").exists(), reason="ZINC250k is not there")
 def test_molecules_of_zinc():
     pytest.importorskip("rdkit")
     source = lines("ZINC250k/valid.txt", "ZINC250k/test.txt", SMILES, leave_out=True, of=Molecules)
-    (x, _), (test, _) = source.load(SHARED)
+    (x, _), (test, _) = source.load(REAL_DATA)
     assert x.shape == (24_445, 69, 48) and 4_990 < len(test) < 5_000
-    assert all(map(source.valid, source.vocabulary(SHARED).texts(test[:200])))
+    assert all(map(source.valid, source.vocabulary(REAL_DATA).texts(test[:200])))

@@ -4,11 +4,11 @@ import numpy as np
 import pandas
 import pytest
 import torch
+from composing import refusal
 from conftest import same
 
 from aeexp.data.module import DataModule
 from aeexp.data.windows import Windows
-from aeexp.errors import UserError
 
 
 @pytest.fixture
@@ -25,13 +25,6 @@ def folder(tmp_path):
 def windows(**options):
     given = {"path": "a.csv", "test_path": None, "label": "fault", "window": 8, "stride": 3, "val": 0.2, "test": 0.4}
     return Windows(**{**given, **options})
-
-
-def refusal(function, *arguments):
-    with pytest.raises(UserError) as refused:
-        function(*arguments)
-    assert "\n" not in str(refused.value) and ". " not in str(refused.value)
-    return str(refused.value)
 
 
 def test_the_last_part_is_tested_and_no_window_leaves_its_part(folder):
